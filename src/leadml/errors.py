@@ -1,0 +1,353 @@
+"""Every failure leadml can name.
+
+One tree. Each class carries a stable ``code`` (callers may match on it), an
+HTTP ``status``, a ``title`` that never changes with the case at hand, and a
+process ``exit_code``. The message of an instance says *what happened*; ``fix``
+says *what to do*. ``column`` and ``rows`` (at most 20 shown) point at the data,
+``pointer`` (RFC 6901) at the part of a request body.
+
+>>> error = TargetMissing("there is no column 'won'", column="won", fix="name one of: y, age")
+>>> error.code, error.status
+('target_missing', 422)
+>>> print(error.sentence())
+target_missing: there is no column 'won'. Fix: name one of: y, age
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, ClassVar
+
+__all__ = [
+    "ROWS_SHOWN",
+    "BundleError",
+    "BundleRejected",
+    "CatalogUnknown",
+    "ColumnMissing",
+    "ConfigError",
+    "DataError",
+    "DigestMismatch",
+    "DriverMissing",
+    "ExtraMissing",
+    "FileMissing",
+    "FileUnreadable",
+    "InvalidBody",
+    "InvalidField",
+    "InvalidValue",
+    "LeadmlError",
+    "ModelError",
+    "NoModel",
+    "NotFound",
+    "NotProven",
+    "OutcomeInvalid",
+    "RegistryError",
+    "RequestError",
+    "TableEmpty",
+    "TableRagged",
+    "TargetMissing",
+    "TargetOneClass",
+    "TooFewConversions",
+    "TooLarge",
+    "TooManyLeads",
+    "UnknownField",
+    "VersionUnknown",
+    "all_errors",
+]
+
+ROWS_SHOWN = 20
+
+
+class LeadmlError(Exception):
+    """Root of the tree; never raised itself."""
+
+    code: ClassVar[str] = "error"
+    title: ClassVar[str] = "leadml failed"
+    status: ClassVar[int] = 500
+    exit_code: ClassVar[int] = 1
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        column: str | None = None,
+        rows: Iterable[int] = (),
+        fix: str | None = None,
+        pointer: str | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.column = column
+        self.rows = tuple(int(row) for row in rows)
+        self.fix = fix
+        self.pointer = pointer
+
+    def sentence(self) -> str:
+        """One line for people: code, what happened, where, what to do."""
+        text = f"{self.code}: {self.detail.rstrip('.')}"
+        if self.rows:
+            shown = ", ".join(str(row) for row in self.rows[:ROWS_SHOWN])
+            more = len(self.rows) - ROWS_SHOWN
+            text += f" (row{'s' if len(self.rows) > 1 else ''} {shown}"
+            text += f" and {more} more)" if more > 0 else ")"
+        text += "."
+        if self.fix:
+            text += f" Fix: {self.fix.rstrip('.')}"
+        return text
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as plain data, absent parts left out."""
+        found: dict[str, Any] = {"code": self.code, "title": self.title, "detail": self.detail}
+        if self.column is not None:
+            found["column"] = self.column
+        if self.rows:
+            found["rows"] = list(self.rows[:ROWS_SHOWN])
+        if self.fix:
+            found["fix"] = self.fix
+        if self.pointer is not None:
+            found["pointer"] = self.pointer
+        return found
+
+
+# --- tables given to learn from or to score -----------------------------------
+
+
+class DataError(LeadmlError):
+    """A table cannot be used as it is."""
+
+    code = "data"
+    title = "The table cannot be used"
+    status = 422
+    exit_code = 2
+
+
+class FileMissing(DataError):
+    """A named file is not there."""
+
+    code = "file_missing"
+    title = "The file is not there"
+    status = 404
+
+
+class FileUnreadable(DataError):
+    """A file is there but is not a table leadml can read."""
+
+    code = "file_unreadable"
+    title = "The file cannot be read as a table"
+
+
+class TableEmpty(DataError):
+    """A table has no rows."""
+
+    code = "table_empty"
+    title = "The table has no rows"
+
+
+class TableRagged(DataError):
+    """Rows have more or fewer cells than the header, or headers repeat."""
+
+    code = "table_ragged"
+    title = "Rows and header do not agree"
+
+
+class ColumnMissing(DataError):
+    """A named column does not exist."""
+
+    code = "column_missing"
+    title = "A column does not exist"
+
+
+class TargetMissing(DataError):
+    """The outcome column does not exist or was not named."""
+
+    code = "target_missing"
+    title = "The outcome column does not exist"
+
+
+class TargetOneClass(DataError):
+    """The outcome never varies."""
+
+    code = "target_one_class"
+    title = "The outcome has one class"
+
+
+class OutcomeInvalid(DataError):
+    """The outcome cannot be read as converted or not converted."""
+
+    code = "outcome_invalid"
+    title = "The outcome cannot be read as yes or no"
+
+
+class TooFewConversions(DataError):
+    """Fewer conversions than anything can be learned from."""
+
+    code = "too_few_conversions"
+    title = "Too few conversions"
+
+
+class InvalidValue(DataError):
+    """A cell holds what its column cannot hold."""
+
+    code = "invalid_value"
+    title = "A value does not fit its column"
+
+
+class CatalogUnknown(DataError):
+    """A public data set of that name is not in the catalogue."""
+
+    code = "dataset_unknown"
+    title = "The data set is not in the catalogue"
+    status = 404
+
+
+class DigestMismatch(DataError):
+    """Bytes are not the ones that were promised."""
+
+    code = "digest_mismatch"
+    title = "The bytes are not the promised ones"
+
+
+class DriverMissing(DataError):
+    """A database or file format needs a driver that is not installed."""
+
+    code = "driver_missing"
+    title = "A driver is not installed"
+
+
+# --- settings, options, leadml.toml ---------------------------------------------
+
+
+class ConfigError(LeadmlError):
+    """A setting, option or configuration file cannot be used."""
+
+    code = "config_invalid"
+    title = "The configuration cannot be used"
+    status = 422
+    exit_code = 2
+
+
+class ExtraMissing(ConfigError):
+    """A command needs an optional part of leadml that is not installed."""
+
+    code = "extra_missing"
+    title = "A part of leadml is not installed"
+
+
+# --- models, bundles, registry ---------------------------------------------------
+
+
+class ModelError(LeadmlError):
+    """A model cannot be built or used."""
+
+    code = "model"
+    title = "The model cannot be used"
+
+
+class NotProven(ModelError):
+    """The compiled scorecard differs from the boosters it was compiled from."""
+
+    code = "scorecard_not_proven"
+    title = "The scorecard differs from its boosters"
+
+
+class NoModel(ModelError):
+    """Nothing is served yet."""
+
+    code = "no_model"
+    title = "No model is served yet"
+    status = 503
+
+
+class BundleError(ModelError):
+    """A bundle is damaged or of an unknown format."""
+
+    code = "bundle_invalid"
+    title = "The bundle cannot be read"
+
+
+class BundleRejected(BundleError):
+    """A bundle was read but failed its proof (digest, golden rows)."""
+
+    code = "bundle_rejected"
+    title = "The bundle failed its proof"
+
+
+class RegistryError(LeadmlError):
+    """The model registry cannot be reached or refuses."""
+
+    code = "registry"
+    title = "The model registry does not answer"
+    status = 503
+
+
+class VersionUnknown(RegistryError):
+    """No such model or version is registered."""
+
+    code = "version_unknown"
+    title = "The model version is not registered"
+    status = 404
+    exit_code = 2
+
+
+# --- requests ----------------------------------------------------------------------
+
+
+class RequestError(LeadmlError):
+    """A request cannot be answered as it is."""
+
+    code = "request"
+    title = "The request cannot be answered"
+    status = 400
+
+
+class InvalidBody(RequestError):
+    """The body is not the JSON object that the route takes."""
+
+    code = "invalid_body"
+    title = "The body is not the JSON that this route takes"
+
+
+class InvalidField(RequestError):
+    """A field has the wrong type or an impossible value."""
+
+    code = "invalid_field"
+    title = "A field has the wrong type"
+    status = 422
+
+
+class UnknownField(RequestError):
+    """A field that the route does not know."""
+
+    code = "unknown_field"
+    title = "A field is not known here"
+    status = 422
+
+
+class TooLarge(RequestError):
+    """The body is larger than the limit."""
+
+    code = "too_large"
+    title = "The body is too large"
+    status = 413
+
+
+class TooManyLeads(RequestError):
+    """More leads in one request than it may carry."""
+
+    code = "too_many_leads"
+    title = "Too many leads in one request"
+    status = 413
+
+
+class NotFound(RequestError):
+    """No such route or thing."""
+
+    code = "not_found"
+    title = "There is nothing here"
+    status = 404
+
+
+def all_errors(root: type[LeadmlError] = LeadmlError) -> Iterator[type[LeadmlError]]:
+    """Every class of the tree below (and without) ``root``, parents first."""
+    for child in root.__subclasses__():
+        yield child
+        yield from all_errors(child)

@@ -1,0 +1,63 @@
+"""Timestamps as aware UTC moments, or as the calendar parts a model may use."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+from typing import Any, Final
+
+from leadml.leads.values import BAD, MISSING_WORDS, _Bad
+
+__all__ = ["DERIVED_PARTS", "moment_of", "part_of"]
+
+DERIVED_PARTS: Final = ("weekday", "day", "month", "hour")
+
+_FRACTION = re.compile(r"(\.\d{6})\d+")
+
+
+def moment_of(value: Any) -> datetime | None | _Bad:
+    """Read a timestamp; naive ones are taken as UTC, None is missing, BAD is no timestamp.
+
+    Text is ISO 8601 (a date alone is its midnight); objects with ``isoformat``
+    (datetime, date, pandas and numpy timestamps) are read through it.
+
+    >>> moment_of("2018-03-02").isoformat()
+    '2018-03-02T00:00:00+00:00'
+    >>> moment_of("2018-03-02T01:00:00+02:00").isoformat()
+    '2018-03-01T23:00:00+00:00'
+    >>> moment_of("soon") is BAD
+    True
+    """
+    if isinstance(value, str):
+        text = value.strip()
+        if text in MISSING_WORDS:
+            return None
+        try:
+            moment = datetime.fromisoformat(_FRACTION.sub(r"\1", text))
+        except ValueError:
+            return BAD
+    elif isinstance(value, datetime):
+        if value != value:  # NaT is a datetime that differs from itself
+            return None
+        moment = value
+    elif isinstance(value, date):
+        moment = datetime(value.year, value.month, value.day)
+    elif value is None or value != value or type(value).__name__ == "NAType":
+        return None
+    elif hasattr(value, "astype"):  # numpy.datetime64
+        return moment_of(str(value))
+    else:
+        return BAD
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC)
+    return moment.astimezone(UTC)
+
+
+def part_of(value: Any, derive: str) -> float | None | _Bad:
+    """One calendar part of a timestamp as a number (see ``leads.schema.Column.derive``)."""
+    moment = moment_of(value)
+    if moment is None or isinstance(moment, _Bad):
+        return moment
+    if derive == "weekday":
+        return float(moment.weekday())
+    return float(getattr(moment, derive))

@@ -1,0 +1,105 @@
+"""One reading of a raw value, shared by training files, CRM requests and exports.
+
+Whatever path a value takes (CSV cell, Parquet, JSON, Python object), it is read
+here, so that training and serving cannot disagree. A category is text in Unicode
+NFC with outer whitespace stripped and inner runs folded to one space; whole
+floats lose their fraction (``1.0`` is ``1``); booleans are ``true`` / ``false`` in
+any capitals. Empty text and the words of :data:`MISSING_WORDS` are missing.
+
+>>> text_of("  Caf\\u0065\\u0301 ") == "Caf\\u00e9"
+True
+>>> text_of(1.0), text_of("1.0"), text_of(True), text_of("TRUE")
+('1', '1', 'true', 'true')
+>>> text_of("N/A") is None
+True
+>>> number_of(" 1,5 ") is BAD and number_of(" 1.5 ") == 1.5
+True
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from typing import Any, Final
+
+__all__ = ["BAD", "MISSING_WORDS", "number_of", "text_of"]
+
+MISSING_WORDS: Final = frozenset(
+    {"", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "<NA>", "NaT", "#N/A"}
+)
+
+_WHOLE_FLOAT = re.compile(r"[+-]?\d+\.0+")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_INFINITE = {"inf": math.inf, "+inf": math.inf, "-inf": -math.inf}
+
+
+class _Bad:
+    """The mark of a value that no number can be read from."""
+
+    def __repr__(self) -> str:
+        return "BAD"
+
+
+BAD: Final = _Bad()
+
+
+def text_of(value: Any) -> str | None:
+    """Read a category value; None is missing. Never raises, never guesses a case."""
+    if isinstance(value, str):
+        text = value
+        if not text.isascii():
+            text = unicodedata.normalize("NFC", text)
+        text = " ".join(text.split())
+        if text in MISSING_WORDS:
+            return None
+        if len(text) <= 5 and text.lower() in ("true", "false"):
+            return text.lower()
+        if _WHOLE_FLOAT.fullmatch(text):
+            text = text.partition(".")[0]
+            return "0" if text in ("-0", "+0") else text
+        return text
+    if value is None:
+        return None
+    if isinstance(value, bool) or type(value).__name__ in ("bool_", "bool"):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if hasattr(value, "__float__"):
+        number = float(value)
+        if math.isnan(number):
+            return None
+        if number.is_integer() and abs(number) < 1e15:
+            return str(int(number))
+        return repr(number)
+    return text_of(str(value))
+
+
+def number_of(value: Any) -> float | None | _Bad:
+    """Read a number; None is missing, :data:`BAD` is text or an object that is no number.
+
+    Numeric text in the form of JSON or Python numbers is accepted ("240", "1e3"),
+    because CRMs send it; thousands separators and decimal commas are not, because
+    they cannot be told apart.
+    """
+    if isinstance(value, str):
+        text = value.strip()
+        if text in MISSING_WORDS:
+            return None
+        if _NUMBER.fullmatch(text):
+            return float(text)
+        lowered = text.lower()
+        if lowered in _INFINITE:
+            return _INFINITE[lowered]
+        if lowered in ("true", "false"):
+            return 1.0 if lowered == "true" else 0.0
+        return BAD
+    if value is None:
+        return None
+    if hasattr(value, "__float__"):
+        try:
+            number = float(value)
+        except (OverflowError, TypeError, ValueError):
+            return BAD
+        return None if math.isnan(number) else number
+    return None if type(value).__name__ in ("NAType", "NaTType") else BAD

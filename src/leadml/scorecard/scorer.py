@@ -1,0 +1,472 @@
+"""Probability and exact contributions of leads, with numpy alone.
+
+One lead and many leads walk different code for speed but add the same floats in
+the same order, so that both give the same bits: main effects first, then every
+pair's half cell for its first column, then for its second, then columns in order.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leadml.errors import InvalidField, InvalidValue
+from leadml.features.reading import Readings, read_column, reader_of
+from leadml.leads.values import BAD, text_of
+from leadml.leads.vocabulary import Kind, Role
+from leadml.scorecard.card import ColumnTable, Scorecard
+from leadml.scorecard.reasons import reasons_of
+
+__all__ = ["CHUNK_ROWS", "Batch", "Scored", "Scorer", "Warned"]
+
+CHUNK_ROWS = 8192
+MISSING_IS_NEWS = 0.05  # a missing field is warned of when training lacked it more rarely
+
+_ABSENT = object()
+
+
+class Warned(NamedTuple):
+    """Something about a lead that its reader should know."""
+
+    code: str
+    field: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One lead, scored.
+
+    ``contributions`` holds log-odds per column of the schema; ``raw`` what was read
+    per column (float, str or None).
+    """
+
+    log_odds: float
+    contributions: list[float]
+    raw: list[float | str | None]
+    warnings: list[Warned]
+
+    @property
+    def probability(self) -> float:
+        """Calibrated chance in [0, 1]."""
+        return probability_of(self.log_odds)
+
+    @property
+    def values(self) -> list[str | None]:
+        """What was read, as text for people."""
+        return [text_of(value) for value in self.raw]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Many leads, scored; arrays share the first axis.
+
+    ``contributions`` has shape (n, n_columns). Rows of ``errors`` (position from 0)
+    could not be read and hold NaN.
+    """
+
+    log_odds: NDArray[np.float64]
+    probability: NDArray[np.float64]
+    contributions: NDArray[np.float64]
+    score: NDArray[np.int64]
+    fit_score: NDArray[np.int64]
+    engagement_score: NDArray[np.int64]
+    readings: list[NDArray[Any]]
+    errors: dict[int, InvalidField] = field(default_factory=dict)
+    warnings: dict[int, list[Warned]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.log_odds)
+
+    def values(self, row: int) -> list[str | None]:
+        """What was read in one row, as text for people."""
+        return [text_of(column[row]) for column in self.readings]
+
+    def contributions_of(self, row: int) -> list[float]:
+        """Log-odds per column of one row."""
+        found: list[float] = self.contributions[row].tolist()
+        return found
+
+
+def probability_of(log_odds: float) -> float:
+    """The logistic function, through libm on every path."""
+    if log_odds >= 0:
+        return 1.0 / (1.0 + math.exp(-log_odds))
+    odds = math.exp(log_odds)
+    return odds / (1.0 + odds)
+
+
+class Scorer:
+    """A scorecard laid out for speed; immutable, safe to share between threads."""
+
+    def __init__(self, scorecard: Scorecard) -> None:
+        self.scorecard = scorecard
+        self.schema = scorecard.schema
+        columns, tables = scorecard.schema.columns, scorecard.columns
+        self._n = len(columns)
+        self._steps = [
+            _Step(column.source, _binner(column, table), table.level.tolist())
+            for column, table in zip(columns, tables, strict=True)
+        ]
+        pairs = scorecard.pairs
+        self._first = np.array([pair.first for pair in pairs], dtype=np.intp)
+        self._second = np.array([pair.second for pair in pairs], dtype=np.intp)
+        self._stride = np.array([pair.cells.shape[1] for pair in pairs], dtype=np.intp)
+        sizes = np.array([pair.cells.size for pair in pairs], dtype=np.intp)
+        self._offset = np.concatenate(([0], np.cumsum(sizes)[:-1])).astype(np.intp)[: len(pairs)]
+        halves = [pair.cells.ravel() * 0.5 for pair in pairs]  # exact: a power of two
+        self._cells = np.concatenate(halves) if halves else np.empty(0)
+        self._places = np.concatenate((np.arange(self._n), self._first, self._second)).astype(
+            np.intp
+        )
+        self._expected = self.schema.sources
+        self._silent = self._expected | set(self.schema.known)
+        roles = [column.role for column in columns]
+        self._fit = [i for i, role in enumerate(roles) if role is Role.FIT]
+        self._engagement = [i for i, role in enumerate(roles) if role is Role.ENGAGEMENT]
+
+    # --- one lead -------------------------------------------------------------
+
+    def one(self, lead: Mapping[str, Any]) -> Scored:
+        """Score one lead given by field names.
+
+        Raises
+        ------
+        InvalidField
+            Where a number belongs stands text; ``pointer`` names the field.
+        """
+        warnings: list[Warned] = []
+        bins: list[int] = []
+        weights: list[float] = []
+        raw: list[float | str | None] = []
+        get = lead.get
+        for source, place, _ in self._steps:
+            at, points, value = place(get(source, _ABSENT), warnings)
+            bins.append(at)
+            weights.append(points)
+            raw.append(value)
+        if not lead.keys() <= self._silent:
+            warnings.extend(self._unknown(lead))
+        if len(self._cells):
+            where = np.array(bins, dtype=np.intp)
+            at_cells = self._offset + where[self._first] * self._stride + where[self._second]
+            halves = self._cells.take(at_cells)
+            summed = np.bincount(
+                self._places, np.concatenate((weights, halves, halves)), self._n
+            ).tolist()
+        else:
+            summed = weights
+        total = self.scorecard.base
+        for points in summed:
+            total += points
+        return Scored(total, summed, raw, warnings)
+
+    def _unknown(self, lead: Mapping[str, Any]) -> Iterator[Warned]:
+        for name in lead:
+            if name not in self._silent:
+                yield Warned("unknown_field", str(name)[:200], "not a field of this model; ignored")
+
+    # --- many leads -----------------------------------------------------------
+
+    def many(self, leads: Sequence[Mapping[str, Any]], *, collect: bool = False) -> Batch:
+        """Score a list of leads: the same bits as :meth:`one` for each.
+
+        With ``collect`` leads that cannot be read are named in ``Batch.errors``
+        instead of raising.
+        """
+        columns = {
+            source: [lead.get(source, _ABSENT) for lead in leads] for source in self._expected
+        }
+        absent: dict[int, list[Warned]] = {}
+        for row, lead in enumerate(leads):
+            if not lead.keys() <= self._silent:
+                absent[row] = list(self._unknown(lead))
+        for values in columns.values():
+            for row, value in enumerate(values):
+                if value is _ABSENT:
+                    values[row] = None
+        batch = self._score(columns, len(leads), collect=collect, where="lead")
+        for row, extra in absent.items():
+            batch.warnings.setdefault(row, []).extend(extra)
+        return batch
+
+    def frame(self, frame: Any) -> Batch:
+        """Score a table by column names (a pandas frame or a mapping of sequences).
+
+        Columns the table lacks count as missing; the caller decides whether that is
+        allowed. The same bits as :meth:`one` for each row.
+
+        Raises
+        ------
+        InvalidValue
+            Text where a number belongs; ``column`` and ``rows`` (from 1) say where.
+        """
+        n = len(next(iter(frame.values()), ())) if isinstance(frame, Mapping) else len(frame)
+        columns = {
+            source: frame[source] if source in frame else [None] * n for source in self._expected
+        }
+        return self._score(columns, n, collect=False, where="row")
+
+    def _score(self, columns: Mapping[str, Any], n: int, *, collect: bool, where: str) -> Batch:
+        errors: dict[int, InvalidField] = {}
+        warnings: dict[int, list[Warned]] = {}
+        readings: list[NDArray[Any]] = []
+        for column in self.schema.columns:
+            read = read_column(column, columns[column.source])
+            if read.bad_rows:
+                self._refuse(column.source, read, errors, collect=collect, where=where)
+            readings.append(read.values)
+        log_odds = np.empty(n)
+        contributions = np.empty((n, self._n))
+        for start in range(0, n, CHUNK_ROWS):
+            stop = min(start + CHUNK_ROWS, n)
+            part = [values[start:stop] for values in readings]
+            total, summed = self._chunk(part, start, warnings)
+            log_odds[start:stop] = total
+            contributions[start:stop] = summed.T
+        probability = np.fromiter(map(probability_of, log_odds.tolist()), np.float64, n)
+        fit, engagement = self._parts(contributions)
+        reference = self.scorecard.reference
+        batch = Batch(
+            log_odds=log_odds,
+            probability=probability,
+            contributions=contributions,
+            score=_ranks(reference.score, log_odds),
+            fit_score=_ranks(reference.fit, fit),
+            engagement_score=_ranks(reference.engagement, engagement),
+            readings=readings,
+            errors=errors,
+            warnings=warnings,
+        )
+        for row in errors:
+            batch.log_odds[row] = batch.probability[row] = np.nan
+            batch.contributions[row] = np.nan
+        return batch
+
+    def _refuse(
+        self,
+        source: str,
+        read: Readings,
+        errors: dict[int, InvalidField],
+        *,
+        collect: bool,
+        where: str,
+    ) -> None:
+        if where == "row":
+            raise InvalidValue(
+                f"column '{source}' must hold numbers, but some cells hold text",
+                column=source,
+                rows=[row + 1 for row in read.bad_rows],
+                fix=f"make every cell of '{source}' a plain number or empty",
+            )
+        for row in read.bad_rows:
+            error = _not_a_number(source)
+            if not collect:
+                raise error
+            errors.setdefault(row, error)
+
+    def _chunk(
+        self, readings: list[NDArray[Any]], start: int, warnings: dict[int, list[Warned]]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        n = len(readings[0]) if readings else 0
+        bins: list[NDArray[np.intp]] = []
+        summed = np.empty((self._n, n))
+        for i, (column, table) in enumerate(
+            zip(self.schema.columns, self.scorecard.columns, strict=True)
+        ):
+            values = readings[i]
+            if column.kind is Kind.NUMBER:
+                at = np.searchsorted(table.thresholds, values, side="left")
+                gone = np.isnan(values)
+                at[gone] = table.missing_bin
+                clipped = np.clip(values, *table.clip)
+                clipped[gone] = 0.0
+                summed[i] = table.level[at] + table.slope[at] * clipped
+                self._warn_numbers(column, values, start, warnings)
+            else:
+                known = self._steps[i].place.known  # type: ignore[attr-defined]
+                unseen = table.unseen_bin
+                at = np.fromiter((known.get(v, -1) for v in values.tolist()), np.intp, n)
+                self._warn_categories(column, values, at, start, warnings)
+                at[at < 0] = unseen
+                summed[i] = table.level[at]
+            bins.append(at)
+        first, second = self._first.tolist(), self._second.tolist()
+        halves = []
+        for p, (a, b) in enumerate(zip(first, second, strict=True)):
+            half = self._cells.take(self._offset[p] + bins[a] * self._stride[p] + bins[b])
+            summed[a] += half
+            halves.append(half)
+        for b, half in zip(second, halves, strict=True):
+            summed[b] += half
+        total = np.full(n, self.scorecard.base)
+        for points in summed:
+            total += points
+        return total, summed
+
+    def _warn_numbers(
+        self,
+        column: Any,
+        values: NDArray[np.float64],
+        start: int,
+        warnings: dict[int, list[Warned]],
+    ) -> None:
+        if column.low is not None:
+            outside = (values < column.low) | (values > column.high)
+            for row in np.flatnonzero(outside).tolist():
+                warnings.setdefault(start + row, []).append(_out_of_range(column.name))
+        if column.missing_share < MISSING_IS_NEWS:
+            for row in np.flatnonzero(np.isnan(values)).tolist():
+                warnings.setdefault(start + row, []).append(_missing(column.name))
+
+    def _warn_categories(
+        self,
+        column: Any,
+        values: NDArray[Any],
+        at: NDArray[np.intp],
+        start: int,
+        warnings: dict[int, list[Warned]],
+    ) -> None:
+        for row in np.flatnonzero(at < 0).tolist():
+            warnings.setdefault(start + row, []).append(_unseen(column.name))
+        if column.missing_share < MISSING_IS_NEWS:
+            for row, value in enumerate(values.tolist()):
+                if value is None:
+                    warnings.setdefault(start + row, []).append(_missing(column.name))
+
+    # --- what people read -------------------------------------------------------
+
+    def score_of(self, log_odds: float) -> int:
+        """The score 0–100: the share of reference leads that this lead outranks."""
+        return bisect_left(self.scorecard.reference.score, log_odds)
+
+    def fit_engagement(self, contributions: Sequence[float]) -> tuple[int, int]:
+        """Percentiles of the summed log-odds of the fit and of the engagement columns."""
+        fit = engagement = 0.0
+        for i in self._fit:
+            fit += contributions[i]
+        for i in self._engagement:
+            engagement += contributions[i]
+        reference = self.scorecard.reference
+        return bisect_left(reference.fit, fit), bisect_left(reference.engagement, engagement)
+
+    def _parts(
+        self, contributions: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        fit = np.zeros(len(contributions))
+        engagement = np.zeros(len(contributions))
+        for i in self._fit:
+            fit += contributions[:, i]
+        for i in self._engagement:
+            engagement += contributions[:, i]
+        return fit, engagement
+
+    def reasons(
+        self, scored: Scored, limit: int | None = 5
+    ) -> tuple[list[dict[str, Any]], float]:
+        """Reasons of one lead, strongest first, and the log-odds of all others."""
+        return reasons_of(self.schema, scored.contributions, scored.values, limit)
+
+
+class _Step(NamedTuple):
+    source: str
+    place: Callable[[Any, list[Warned]], tuple[int, float, float | str | None]]
+    level: list[float]
+
+
+def _binner(column: Any, table: ColumnTable) -> Any:
+    return (
+        _NumberBinner(column, table) if column.kind is Kind.NUMBER else _TextBinner(column, table)
+    )
+
+
+class _NumberBinner:
+    """A raw value to (bin, points, number) for one number column."""
+
+    def __init__(self, column: Any, table: ColumnTable) -> None:
+        self.column = column
+        self.read = reader_of(column)
+        self.thresholds = table.thresholds.tolist()
+        self.level = table.level.tolist()
+        self.slope = table.slope.tolist()
+        self.lowest, self.highest = table.clip
+        self.missing = table.missing_bin
+        self.low = -math.inf if column.low is None else column.low
+        self.high = math.inf if column.high is None else column.high
+        self.quick = not column.derive
+
+    def __call__(self, value: Any, warnings: list[Warned]) -> tuple[int, float, float | None]:
+        if self.quick and type(value) is float and value == value:
+            number = value
+        else:
+            found = None if value is _ABSENT else self.read(value)
+            if found is None:
+                if self.column.missing_share < MISSING_IS_NEWS:
+                    warnings.append(_missing(self.column.name))
+                return self.missing, self.level[self.missing], None
+            if found is BAD:
+                raise _not_a_number(self.column.source)
+            number = found  # type: ignore[assignment]
+        at = bisect_left(self.thresholds, number)
+        if not self.low <= number <= self.high:
+            warnings.append(_out_of_range(self.column.name))
+        clipped = min(max(number, self.lowest), self.highest)
+        return at, self.level[at] + self.slope[at] * clipped, number
+
+
+class _TextBinner:
+    """A raw value to (bin, points, text) for one category column."""
+
+    def __init__(self, column: Any, table: ColumnTable) -> None:
+        self.column = column
+        self.read = reader_of(column)
+        self.known: dict[str | None, int] = dict(
+            zip(column.levels, table.level_bins, strict=True)
+        )
+        self.known.update((level, table.pooled_bin) for level in column.pooled)
+        self.known[None] = table.missing_bin
+        self.level = table.level.tolist()
+        self.unseen = table.unseen_bin
+
+    def __call__(self, value: Any, warnings: list[Warned]) -> tuple[int, float, str | None]:
+        text = None if value is _ABSENT else self.read(value)
+        if text is None:
+            if self.column.missing_share < MISSING_IS_NEWS:
+                warnings.append(_missing(self.column.name))
+        at = self.known.get(text, -1)  # type: ignore[arg-type]
+        if at < 0:
+            warnings.append(_unseen(self.column.name))
+            at = self.unseen
+        return at, self.level[at], text  # type: ignore[return-value]
+
+
+def _ranks(cuts: tuple[float, ...], values: NDArray[np.float64]) -> NDArray[np.int64]:
+    return np.searchsorted(np.array(cuts, dtype=np.float64), values, side="left").astype(np.int64)
+
+
+def _not_a_number(source: str) -> InvalidField:
+    pointer = "/lead/" + source.replace("~", "~0").replace("/", "~1")
+    return InvalidField(
+        f"lead.{source} must be a number",
+        column=source,
+        pointer=pointer,
+        fix="send a plain number, or leave the field out",
+    )
+
+
+def _unseen(name: str) -> Warned:
+    return Warned("unseen_category", name, "value not seen in training; scored as unknown")
+
+
+def _missing(name: str) -> Warned:
+    return Warned("missing_field", name, "not given; scored as missing, which training rarely saw")
+
+
+def _out_of_range(name: str) -> Warned:
+    return Warned("out_of_range", name, "outside the range of training; scored as its nearest bin")
