@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 
 __all__ = [
     "ROWS_SHOWN",
+    "BodyTimeout",
     "BundleError",
     "BundleRejected",
     "CatalogUnknown",
@@ -27,14 +28,19 @@ __all__ = [
     "ConfigError",
     "DataError",
     "DigestMismatch",
+    "Draining",
     "DriverMissing",
     "ExtraMissing",
     "FileMissing",
     "FileUnreadable",
+    "Internal",
     "InvalidBody",
     "InvalidField",
+    "InvalidParameter",
     "InvalidValue",
+    "KeysMissing",
     "LeadmlError",
+    "MethodNotAllowed",
     "ModelError",
     "NoModel",
     "NotFound",
@@ -50,6 +56,7 @@ __all__ = [
     "TooLarge",
     "TooManyLeads",
     "UnknownField",
+    "UnsupportedEncoding",
     "VersionUnknown",
     "all_errors",
 ]
@@ -344,6 +351,63 @@ class NotFound(RequestError):
     code = "not_found"
     title = "There is nothing here"
     status = 404
+
+
+class InvalidParameter(RequestError):
+    """A query parameter cannot be read or does not exist."""
+
+    code = "invalid_parameter"
+    title = "A query parameter cannot be used"
+    status = 422
+
+
+class UnsupportedEncoding(RequestError):
+    """The body is compressed or encoded in a way that is not read."""
+
+    code = "unsupported_encoding"
+    title = "The encoding of the body is not read here"
+    status = 415
+
+
+class MethodNotAllowed(RequestError):
+    """The route exists, but not for this method."""
+
+    code = "method_not_allowed"
+    title = "The route does not take this method"
+    status = 405
+
+
+class BodyTimeout(RequestError):
+    """The body did not arrive in time."""
+
+    code = "body_timeout"
+    title = "The body did not arrive in time"
+    status = 408
+
+
+class KeysMissing(RequestError):
+    """Another machine asks, but no key protects the API."""
+
+    code = "keys_missing"
+    title = "Without keys only this machine is answered"
+    status = 403
+    exit_code = 2
+
+
+class Draining(RequestError):
+    """The server is about to stop and takes no new work."""
+
+    code = "draining"
+    title = "The server is about to stop"
+    status = 503
+
+
+class Internal(RequestError):
+    """A fault of leadml itself."""
+
+    code = "internal"
+    title = "leadml failed on this request"
+    status = 500
 
 
 def all_errors(root: type[LeadmlError] = LeadmlError) -> Iterator[type[LeadmlError]]:
