@@ -231,7 +231,7 @@ class Scorer:
             log_odds[start:stop] = total
             contributions[start:stop] = summed.T
         probability = np.fromiter(map(probability_of, log_odds.tolist()), np.float64, n)
-        fit, engagement = self._parts(contributions)
+        fit, engagement = self.parts(contributions)
         reference = self.scorecard.reference
         batch = Batch(
             log_odds=log_odds,
@@ -356,9 +356,10 @@ class Scorer:
         reference = self.scorecard.reference
         return bisect_left(reference.fit, fit), bisect_left(reference.engagement, engagement)
 
-    def _parts(
+    def parts(
         self, contributions: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Summed log-odds of the fit columns and of the engagement columns, each (n,)."""
         fit = np.zeros(len(contributions))
         engagement = np.zeros(len(contributions))
         for i in self._fit:

@@ -1,0 +1,195 @@
+"""The scorecard as a scikit-learn estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+
+from leadml.errors import OutcomeInvalid, TargetOneClass
+from leadml.leads import Role, Schema
+from leadml.scorecard import Scorecard, Scorer
+from leadml.training.encoding import Hint, columns_of, encode
+from leadml.training.learning import learn, prove, with_reference
+
+__all__ = ["LeadScorer"]
+
+
+class LeadScorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Learn an additive, calibrated scorecard of conversion.
+
+    Parameters
+    ----------
+    folds : int, default 5
+        Folds that give out-of-fold log-odds and early stopping.
+    roles : mapping of column to "fit" or "engagement", optional
+        Which criteria a column belongs to; unnamed columns are fit.
+    random_state : int, default 0
+        Same seed, same scorecard.
+    n_jobs : int, default 1
+        Folds learned at once.
+    prove : bool, default True
+        Compare the scorecard with its boosters on hostile rows and a sample.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (2,)
+        The second one counts as conversion.
+    scorecard_ : leadml.scorecard.Scorecard
+        The model: tables of points.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+    out_of_fold_ : ndarray of shape (n,)
+        Calibrated out-of-fold probability of the training rows.
+
+    Notes
+    -----
+    Columns of numbers are numbers; text, booleans and pandas categories are
+    categories; missing values and unseen categories are allowed anywhere.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> random = np.random.default_rng(0)
+    >>> X = pd.DataFrame({"visits": random.poisson(3, 400), "source": ["ad", "web"] * 200})
+    >>> y = random.random(400) < 0.05 + 0.1 * (X["visits"] > 3)
+    >>> model = LeadScorer().fit(X, y)
+    >>> model.predict_proba(X).shape
+    (400, 2)
+    >>> model.explain(X.head(1))["contributions"].sum(axis=1).round(9)[0] == round(
+    ...     float(model.decision_function(X.head(1))[0]) - model.scorecard_.base, 9)
+    True
+    """
+
+    def __init__(
+        self,
+        *,
+        folds: int = 5,
+        roles: Mapping[str, str] | None = None,
+        random_state: int = 0,
+        n_jobs: int = 1,
+        prove: bool = True,
+    ) -> None:
+        self.folds = folds
+        self.roles = roles
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.prove = prove
+
+    def fit(self, X: Any, y: Any) -> LeadScorer:
+        """Learn from leads ``X`` (n rows) and their outcomes ``y`` (two classes).
+
+        Raises
+        ------
+        TargetOneClass
+            The outcome never varies.
+        OutcomeInvalid
+            The outcome is missing somewhere, or has more than two classes.
+        """
+        frame = _frame(X)
+        outcome = np.asarray(y)
+        if pd.isna(outcome).any():
+            raise OutcomeInvalid(
+                "some outcomes are missing",
+                rows=(np.flatnonzero(pd.isna(outcome)) + 1).tolist(),
+                fix="leave leads with unknown outcome out of the training rows",
+            )
+        check_classification_targets(outcome)
+        self.classes_, codes = np.unique(outcome, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise TargetOneClass(
+                f"every outcome is {self.classes_[0]!r}; there is nothing to learn",
+                fix="bring leads of both kinds",
+            )
+        if len(self.classes_) > 2:
+            raise OutcomeInvalid(
+                f"the outcome has {len(self.classes_)} classes",
+                fix="reduce it to converted or not converted",
+            )
+        self.feature_names_in_ = np.array([str(name) for name in frame.columns], dtype=object)
+        self.n_features_in_ = len(self.feature_names_in_)
+        roles = {name: Role(role) for name, role in (self.roles or {}).items()}
+        hints = {name: Hint(role=role) for name, role in roles.items()}
+        schema = Schema(columns_of(frame, frame.columns, hints))
+        encoded = encode(schema, frame)
+        learned = learn(
+            schema,
+            encoded,
+            codes.astype(np.float64),
+            seed=self.random_state,
+            folds=self.folds,
+            jobs=self.n_jobs,
+        )
+        if self.prove:
+            some = slice(None, 2000)
+            sample = type(encoded)(encoded.matrix[some], encoded.categories)
+            self.proof_ = prove(learned, sample, self.random_state)
+        self.scorecard_: Scorecard = with_reference(learned.scorecard, frame)
+        self.out_of_fold_ = 1.0 / (1.0 + np.exp(-learned.out_of_fold))
+        self.weights_ = learned.weights
+        self._scorer = Scorer(self.scorecard_)
+        return self
+
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Log-odds of conversion, shape (n,)."""
+        return self._scorer.frame(self._checked(X)).log_odds
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Calibrated chances, shape (n, 2): not converting, converting."""
+        chance = self._scorer.frame(self._checked(X)).probability
+        return np.column_stack((1.0 - chance, chance))
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """The likelier class, shape (n,). Thresholds of a policy serve people better."""
+        found: NDArray[Any] = self.classes_[(self.decision_function(X) > 0).astype(int)]
+        return found
+
+    def explain(self, X: Any, reasons: int | None = 5) -> dict[str, Any]:
+        """Exact reasons of each lead.
+
+        Returns
+        -------
+        dict
+            ``base`` log-odds; ``contributions``, a frame (n, n_columns) of log-odds
+            that add up with the base to the decision function; ``reasons``, per lead
+            a list as the API gives it.
+        """
+        frame = self._checked(X)
+        batch = self._scorer.frame(frame)
+        from leadml.scorecard import reasons_of
+
+        texts = [
+            reasons_of(
+                self.scorecard_.schema, batch.contributions_of(row), batch.values(row), reasons
+            )[0]
+            for row in range(len(batch))
+        ]
+        contributions = pd.DataFrame(
+            batch.contributions, index=frame.index, columns=list(self.scorecard_.schema.names)
+        )
+        return {
+            "base": self.scorecard_.base,
+            "contributions": contributions,
+            "reasons": texts,
+            "score": batch.score,
+        }
+
+    def _checked(self, X: Any) -> pd.DataFrame:
+        if not hasattr(self, "_scorer"):
+            from sklearn.exceptions import NotFittedError
+
+            raise NotFittedError("this LeadScorer is not fitted yet; call fit first")
+        return _frame(X)
+
+
+def _frame(X: Any) -> pd.DataFrame:
+    if isinstance(X, pd.DataFrame):
+        return X.set_axis([str(name) for name in X.columns], axis="columns")
+    array = np.asarray(X)
+    if array.ndim != 2:
+        raise ValueError(f"expected a table with rows and columns, got {array.ndim} dimension(s)")
+    return pd.DataFrame(array, columns=[f"x{i}" for i in range(array.shape[1])])
