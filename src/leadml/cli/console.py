@@ -1,0 +1,164 @@
+"""How a command speaks: progress and errors on stderr, one answer on stdout."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import typer
+
+from leadml.errors import LeadmlError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from leadml.service import Leadml
+
+__all__ = ["Steps", "answer", "failing_in_one_sentence", "interval", "say", "warn"]
+
+Work = Callable[["Leadml", "Steps"], dict[str, Any]]
+
+
+def say(text: str = "") -> None:
+    """Print one line of the answer on stdout."""
+    typer.echo(text)
+
+
+def warn(text: str) -> None:
+    """Print one line beside the answer, on stderr."""
+    typer.echo(text, err=True)
+
+
+def interval(estimate: Mapping[str, Any], digits: int = 3, percent: bool = False) -> str:
+    """An estimate with its interval, as people read it.
+
+    Examples
+    --------
+    >>> interval({"value": 0.80123, "low": 0.79, "high": 0.81})
+    '0.801 (0.790 to 0.810)'
+    >>> interval({"value": 0.25}, digits=0, percent=True)
+    '25 %'
+    """
+
+    def form(value: float) -> str:
+        return f"{value * 100:.{digits}f} %" if percent else f"{value:.{digits}f}"
+
+    text = form(estimate["value"])
+    low, high = estimate.get("low"), estimate.get("high")
+    return text if low is None or high is None else f"{text} ({form(low)} to {form(high)})"
+
+
+class Steps:
+    """Progress of a long command on stderr: bars in a terminal, plain lines elsewhere.
+
+    An instance is the ``progress(step, done, total)`` that the service calls;
+    ``total`` may be 0 where the end is not known.
+
+    Parameters
+    ----------
+    quiet
+        Show nothing at all.
+    """
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._step: str | None = None
+        self._started = time.monotonic()
+        self._bars: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Self:
+        if not self._quiet and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+            self._bars = Progress(
+                TextColumn("{task.description}", markup=False),
+                BarColumn(bar_width=24),
+                TimeElapsedColumn(),
+                console=Console(stderr=True),
+            )
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._close(finished=error is None)
+        if self._bars is not None:
+            self._bars.stop()
+
+    def __call__(self, step: str, done: float = 0.0, total: float = 0.0) -> None:
+        """Say that ``done`` of ``total`` parts of ``step`` are behind us."""
+        if self._quiet:
+            return
+        if step != self._step:
+            self._close(finished=True)
+            self._step, self._started = step, time.monotonic()
+            if self._bars is not None:
+                self._task = self._bars.add_task(step, total=total or None)
+        if self._bars is not None and self._task is not None:
+            self._bars.update(self._task, completed=done, total=total or None)
+
+    def _close(self, finished: bool) -> None:
+        if self._step is None:
+            return
+        if self._bars is not None and self._task is not None and finished:
+            self._bars.update(self._task, completed=1, total=1)
+        elif self._bars is None:
+            seconds = time.monotonic() - self._started
+            warn(f"{self._step}: {'done in' if finished else 'stopped after'} {seconds:.1f} s")
+        self._step = None
+
+
+@contextlib.contextmanager
+def failing_in_one_sentence(as_json: bool = False) -> Iterator[None]:
+    """Turn an error that leadml names into one sentence on stderr and an exit code.
+
+    Anything else is a bug and keeps its traceback.
+
+    Parameters
+    ----------
+    as_json
+        Also print ``{"error": {…}}`` on stdout, for callers that read objects.
+    """
+    try:
+        yield
+    except LeadmlError as error:
+        warn(error.sentence())
+        if as_json:
+            say(json.dumps({"error": error.as_dict()}, ensure_ascii=False, allow_nan=False))
+        raise typer.Exit(error.exit_code) from error
+
+
+def answer(work: Work, show: Callable[[dict[str, Any]], None], as_json: bool = False) -> None:
+    """Do one thing that the service can do, then print its answer.
+
+    Parameters
+    ----------
+    work
+        Called with the service and the progress to report to; gives plain data.
+    show
+        Prints that data for people.
+    as_json
+        Print the data as exactly one JSON object instead. Whatever libraries print
+        meanwhile goes to stderr.
+    """
+    with failing_in_one_sentence(as_json):
+        from leadml.service import Leadml
+        from leadml.settings import Settings
+
+        with Steps() as steps, contextlib.redirect_stdout(sys.stderr):
+            found = work(Leadml(Settings()), steps)
+        if as_json:
+            say(json.dumps(found, ensure_ascii=False, allow_nan=False))
+        else:
+            show(found)

@@ -1,0 +1,86 @@
+"""Commands that bring data: data list, data get, simulate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from leadml.cli.console import answer, say
+
+__all__ = ["app", "simulate"]
+
+Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")]
+
+app = typer.Typer(
+    help="Bring real public lead data, checked by digest.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+@app.command("list")
+def list_(as_json: Json = False) -> None:
+    """List the public data sets that leadml can bring.
+
+    \b
+    Example:
+      leadml data list
+    """
+
+    def show(found: dict[str, Any]) -> None:
+        for row in found["datasets"]:
+            say(f"{row['name']:<12}{row.get('title', '')}  ({row.get('licence', '')})")
+        say("Next: leadml data get NAME")
+
+    answer(lambda leadml, _: {"datasets": leadml.data_list()}, show, as_json)
+
+
+@app.command("get")
+def get(
+    name: Annotated[str, typer.Argument(help="Name, as leadml data list gives it.")],
+    into: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("data"),
+    as_json: Json = False,
+) -> None:
+    """Bring one public data set from its publisher or the mirror directory.
+
+    LEADML_DATA_MIRROR names a directory that holds the files already.
+
+    \b
+    Examples:
+      leadml data get bank
+      LEADML_DATA_MIRROR=~/mirror leadml data get olist --into history
+    """
+
+    def show(found: dict[str, Any]) -> None:
+        for path in found["files"]:
+            say(f"Wrote {path}")
+        if found.get("next"):
+            say(f"Next: {found['next']}")
+
+    answer(lambda leadml, steps: leadml.data_get(name, into, progress=steps), show, as_json)
+
+
+def simulate(
+    folder: Annotated[Path, typer.Argument(help="Folder to write the history into.")],
+    leads: Annotated[int, typer.Option(min=1, help="Leads to simulate.")] = 20_000,
+    seed: Annotated[int, typer.Option(help="Same seed, same history.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Write a realistic CRM history whose true chances are known.
+
+    The true chances are kept apart, in FOLDER/truth, for tests.
+
+    \b
+    Examples:
+      leadml simulate history
+      leadml simulate history --leads 100000 --seed 3
+    """
+
+    def show(found: dict[str, Any]) -> None:
+        for path in found["files"]:
+            say(f"Wrote {path}")
+        say(f"Next: leadml train {folder}/leads.csv --target converted")
+
+    answer(lambda leadml, _: leadml.simulate(leads, folder, seed), show, as_json)

@@ -1,0 +1,220 @@
+"""The whole walk on simulated leads, told as it happens."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from leadml.cli.console import Steps, failing_in_one_sentence, interval, say
+from leadml.errors import NoModel
+
+if TYPE_CHECKING:
+    from leadml.settings import Settings
+
+__all__ = ["walk"]
+
+READY_WITHIN_S = 30.0
+ANSWER_WITHIN_S = 10.0
+ASKED_LEADS = 200
+NOT_SENT = ("lead_id", "created_at", "converted", "converted_at")
+
+
+def walk(folder: Path, n_leads: int, seed: int) -> None:
+    """Simulate, train, register, serve, score, report; then stop the server.
+
+    Parameters
+    ----------
+    folder
+        Everything is written below it; what an earlier walk left there is built upon.
+    n_leads
+        Leads in the simulated history.
+    seed
+        Of the simulation and the training.
+    """
+    with failing_in_one_sentence():
+        from leadml.service import Leadml
+        from leadml.settings import Settings
+
+        folder.mkdir(parents=True, exist_ok=True)
+        settings = Settings(
+            models_dir=str(folder / "models"), tracking_uri=f"sqlite:///{folder / 'mlflow.db'}"
+        )
+        leadml = Leadml(settings)
+        say(f"leadml demo: everything it writes stays in {folder}/")
+        say()
+        with Steps() as steps, contextlib.redirect_stdout(sys.stderr):
+            steps(f"1/4 simulate a CRM with {n_leads:,} leads")
+            leadml.simulate(n_leads, folder / "history", seed)
+            history = folder / "history" / "leads.csv"
+
+            def training(step: str, done: float = 0.0, total: float = 0.0) -> None:
+                steps(f"2/4 train: {step}", done, total)
+
+            found = leadml.train(
+                str(history),
+                {
+                    "target": "converted",
+                    "created_at": "created_at",
+                    "outcome_at": "converted_at",
+                    "horizon_days": 90,
+                    "seed": seed,
+                },
+                training,
+            )
+            if found.get("alias") != "champion":
+                leadml.promote(str(found["version"]), "newest training of the demo")
+            steps("3/4 write the report")
+            leadml.report(str(found["version"]), folder / "report.html")
+            steps("4/4 serve and ask over HTTP")
+            open_leads = _open_leads(history)
+            with _server(settings) as address:
+                started = time.perf_counter()
+                ranked = _post(f"{address}/v1/scores", {"leads": open_leads})["results"]
+                seconds = time.perf_counter() - started
+                asked = [
+                    _post(f"{address}/v1/score?reasons=3", lead)
+                    for lead in _three(ranked, open_leads)
+                ]
+        _tell_training(found)
+        _tell_answers(asked, _truth(folder / "history" / "truth"))
+        say(
+            f"{len(ranked)} open leads were scored in one request in {seconds * 1000:.0f} ms, "
+            "and the server has stopped again."
+        )
+        say()
+        say("What to try next")
+        say(f"  open {folder / 'report.html'}")
+        say(f"  LEADML_MODELS_DIR={folder / 'models'} {_tracking(settings)} leadml serve")
+        say("  leadml train your_leads.csv --target your_outcome_column")
+
+
+def _open_leads(history: Path) -> list[dict[str, Any]]:
+    """The newest leads whose outcome nobody knows yet, as a CRM would send them."""
+    with history.open(newline="", encoding="utf-8") as lines:
+        rows = [row for row in csv.DictReader(lines) if not row["converted"]]
+    rows.sort(key=lambda row: row["created_at"], reverse=True)
+    return [
+        {
+            "lead_id": row["lead_id"],
+            "lead": {key: cell for key, cell in row.items() if cell and key not in NOT_SENT},
+        }
+        for row in rows[:ASKED_LEADS]
+    ]
+
+
+def _three(ranked: list[dict[str, Any]], sent: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The requests of a strong, a middling and a weak lead."""
+    order = sorted(
+        (index for index, result in enumerate(ranked) if "error" not in result),
+        key=lambda index: -ranked[index]["probability"],
+    )
+    return [sent[order[place]] for place in (0, len(order) // 4, len(order) - 1)]
+
+
+@contextlib.contextmanager
+def _server(settings: Settings) -> Iterator[str]:
+    """A real server in a process of its own, ready to answer; stopped at the end."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    environment = os.environ | {
+        "LEADML_MODELS_DIR": settings.models_dir,
+        "LEADML_TRACKING_URI": settings.tracking_uri,
+        "LEADML_LOG_LEVEL": "error",
+    }
+    process = subprocess.Popen(  # noqa: S603 - our own interpreter, our own arguments
+        [sys.executable, "-m", "leadml", "serve", "--port", str(port)],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        _wait_until_ready(process, address)
+        yield address
+    finally:
+        process.terminate()
+        try:
+            process.communicate(timeout=ANSWER_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+
+
+def _wait_until_ready(process: subprocess.Popen[str], address: str) -> None:
+    deadline = time.monotonic() + READY_WITHIN_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            said = (process.communicate()[1] or "nothing").strip().splitlines()[-1:]
+            raise NoModel(f"the server stopped at once and said: {' '.join(said)}")
+        try:
+            with urllib.request.urlopen(f"{address}/health/ready", timeout=1):  # noqa: S310
+                return
+        except (urllib.error.URLError, TimeoutError):
+            time.sleep(0.05)
+    raise NoModel(
+        f"the server was not ready within {READY_WITHIN_S:.0f} s",
+        fix="look at what leadml serve says",
+    )
+
+
+def _post(url: str, body: dict[str, Any]) -> dict[str, Any]:
+    request = urllib.request.Request(  # noqa: S310 - always http://127.0.0.1
+        url, json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=ANSWER_WITHIN_S) as response:  # noqa: S310
+        found: dict[str, Any] = json.load(response)
+    return found
+
+
+def _truth(folder: Path) -> dict[str, float]:
+    """Lead ids with the chances that the simulation drew outcomes from."""
+    with (folder / "truth.csv").open(newline="", encoding="utf-8") as lines:
+        return {row["lead_id"]: float(row["true_probability"]) for row in csv.DictReader(lines)}
+
+
+def _tracking(settings: Settings) -> str:
+    return f"LEADML_TRACKING_URI={settings.tracking_uri}"
+
+
+def _tell_training(found: dict[str, Any]) -> None:
+    verdict = found["verdict"]
+    policy = found["policy"]
+    say()
+    say(verdict["sentence"] if isinstance(verdict, dict) else str(verdict))
+    say(
+        f"Learned from {found['n_leads']:,} leads, {found['n_conversions']:,} of them converted. "
+        f"ROC AUC {interval(found['metrics']['roc_auc'])}, "
+        f"calibration error {interval(found['metrics']['ece'])}, "
+        f"measured on {found['metrics']['roc_auc']['protocol']}."
+    )
+    say()
+    say(f"Thresholds: MQL from {policy['mql']:.1%}, SQL from {policy['sql']:.1%}.")
+    say(f"  Why: {policy['reason']}")
+    say()
+
+
+def _tell_answers(asked: list[dict[str, Any]], truth: dict[str, float]) -> None:
+    for answered in asked:
+        say(
+            f"Lead {answered['lead_id']}: {100 * answered['probability']:.0f} in 100 will convert; "
+            f"score {answered['score']}, grade {answered['grade']}, "
+            f"proposed stage {answered['proposed_stage']}."
+        )
+        for reason in answered["reasons"]:
+            say(f"  {'+' if reason['log_odds'] >= 0 else '-'} {reason['text']}")
+        if (chance := truth.get(answered["lead_id"])) is not None:
+            say(f"  (the simulation knows the true chance: {100 * chance:.0f} in 100)")
+        say()
