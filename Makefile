@@ -51,9 +51,10 @@ $(READY_DEV): uv.lock pyproject.toml
 	$(call sync,--group dev)
 	@touch $(READY) $@
 
-format: $(READY_DEV)  ## Rewrite the code in the house style
+format: $(READY_DEV)  ## Rewrite the code in the house style, refresh generated documents
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
+	$(BIN)/python docs/refresh.py
 
 check: $(READY_DEV)  ## Style, types and imports: exactly what CI runs beside the tests
 	$(BIN)/ruff format --check .
