@@ -1,0 +1,1 @@
+"""The door to MLflow, to bundles on disk, to the champion served."""
