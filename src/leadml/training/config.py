@@ -132,8 +132,9 @@ class TrainConfig:
         for key in ("name", *_TEXTS, "outcomes", "outcomes_join"):
             _require(isinstance(getattr(self, key), str), key, "must be text")
         _require(bool(self.name.strip()), "name", "must not be empty")
+        drop: Any = self.drop
         _require(
-            isinstance(self.drop, tuple) and all(isinstance(c, str) for c in self.drop),
+            isinstance(drop, tuple) and all(isinstance(column, str) for column in drop),
             "drop",
             "must be a list of column names",
         )
@@ -145,7 +146,8 @@ class TrainConfig:
         for key, value in self.thresholds.items():
             _known(key, THRESHOLD_KEYS, "thresholds")
             _number(value, f"thresholds.{key}", 0.0, 1.0 if "precision" in key else math.inf)
-        for code, reason in self.silence.items():
+        reasons: Mapping[str, Any] = self.silence
+        for code, reason in reasons.items():
             given = isinstance(reason, str) and bool(reason.strip())
             _require(given, f"silence.{code}", "must be a reason in words; the report shows it")
 

@@ -1,0 +1,1 @@
+"""Histories of leads: files, databases, public sets, simulations."""
