@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final, cast
+from typing import IO, TYPE_CHECKING, Any, Final, Literal, cast
 
 from leadml.errors import ConfigError
 from leadml.leads.values import BAD, number_of
@@ -96,7 +96,8 @@ def write_table(frame: pd.DataFrame, path: str | Path, *, safe: bool = True) -> 
             frame = _neutral_frame(frame)
         separator = "\t" if path.suffix.lower() == ".tsv" else ","
         # Python's csv leaves a carriage return bare, where a reader ends the row.
-        quoting = csv.QUOTE_NONNUMERIC if _has_returns(frame) else csv.QUOTE_MINIMAL
+        returns = _has_returns(frame)
+        quoting: Literal[0, 2] = csv.QUOTE_NONNUMERIC if returns else csv.QUOTE_MINIMAL
         if path.suffix.lower() == ".gz":
             # No name and time in the header: same table, same bytes.
             with gzip.GzipFile("", "wb", 6, stream, mtime=0) as packed:
