@@ -1,0 +1,1 @@
+"""The skin for machines: routes."""

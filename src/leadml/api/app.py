@@ -1,0 +1,129 @@
+"""The FastAPI application."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, NoReturn
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.routing import Route
+
+from leadml import __version__
+from leadml.api.document import document_of
+from leadml.api.drain import State, draining_on_sigterm
+from leadml.api.gate import Gate
+from leadml.api.page import page_of
+from leadml.api.problems import send_bytes
+from leadml.api.routes import Endpoint, Routes
+from leadml.service.serving import Serving
+from leadml.settings import Settings
+
+__all__ = ["FIRST_LOOK_S", "create_app"]
+
+FIRST_LOOK_S: Final = 4.0
+"""The server starts without a model when the first look takes longer."""
+
+log = logging.getLogger(__name__)
+
+
+def create_app(settings: Settings | None = None, serving: Serving | None = None) -> FastAPI:
+    """Build the application; nothing is read or started before its lifespan begins.
+
+    Parameters
+    ----------
+    settings
+        Limits and places; the environment's when left out.
+    serving
+        What is served; by default the champion of ``settings.model_name`` in
+        ``settings.models_dir``.
+
+    Returns
+    -------
+    FastAPI
+        With the scoring routes as plain ASGI endpoints: bytes in, bytes out.
+    """
+    settings = settings or Settings()
+    serving = serving or Serving.of(settings)
+    state = State()
+    pool = ThreadPoolExecutor(2, thread_name_prefix="leadml-batch")
+    routes = Routes(settings, serving, state, pool)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        looker = ThreadPoolExecutor(1, thread_name_prefix="leadml-champion")
+        looked = asyncio.Event()
+        follower = asyncio.create_task(
+            _follow(serving, looker, settings.champion_poll_s, looked), name="champion"
+        )
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(looked.wait(), FIRST_LOOK_S)
+        try:
+            with draining_on_sigterm(state, settings.drain_s):
+                yield
+        finally:
+            follower.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await follower
+            looker.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    app = FastAPI(
+        title="leadml",
+        version=__version__,
+        lifespan=lifespan,
+        openapi_url=None,
+        docs_url=None,  # its pages load scripts from a CDN; /docs is our own
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.serving = serving
+    app.state.server = state
+    app.openapi = lambda: document_of(routes.served_or_none())  # type: ignore[method-assign]
+
+    async def docs(scope: Any, receive: Any, send: Any) -> None:
+        html = page_of(document_of(routes.served_or_none()))
+        policy = (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'")
+        await send_bytes(send, 200, html.encode(), b"text/html; charset=utf-8", [policy])
+
+    for path, method, run in (
+        ("/v1/score", "POST", routes.score),
+        ("/v1/scores", "POST", routes.scores),
+        ("/health/ready", "GET", routes.ready),
+        ("/health/live", "GET", routes.live),
+        ("/v1/model", "GET", routes.model),
+        ("/v1/policy", "GET", routes.policy),
+        ("/openapi.json", "GET", routes.document),
+        ("/docs", "GET", docs),
+    ):
+        app.router.routes.append(
+            Route(path, Endpoint(run), methods=[method], name=path.rpartition("/")[2])
+        )
+    app.add_middleware(Gate, allow_open=settings.allow_open, state=state)
+    for failure in (HTTPException, RequestValidationError):
+        app.add_exception_handler(failure, _pass_on)
+    return app
+
+
+async def _pass_on(request: Request, failure: Exception) -> NoReturn:
+    """Leave every failure to the gate, which alone writes problem documents."""
+    raise failure
+
+
+async def _follow(
+    serving: Serving, looker: ThreadPoolExecutor, pause_s: float, looked: asyncio.Event
+) -> None:
+    loop = asyncio.get_running_loop()
+    while True:
+        try:
+            await loop.run_in_executor(looker, serving.refresh)
+        except Exception as error:  # noqa: BLE001 - the server outlives any fault of its follower
+            log.error("following the champion failed: %s", type(error).__name__)
+        looked.set()
+        await asyncio.sleep(pause_s)

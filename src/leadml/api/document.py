@@ -1,0 +1,522 @@
+"""The OpenAPI document, written by hand and kept true by tests.
+
+No pydantic model stands on the way of a request, so nothing could generate it. It
+keeps to what CRM importers can read: named objects, no unions of objects, operation
+ids of letters, digits and underscores, a summary and a description everywhere.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from leadml import __version__
+from leadml.leads import Column, Kind
+from leadml.service.serving import Served
+
+__all__ = ["document_of"]
+
+_NUMBER_TEXT: Final = r"^\s*([+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?)?\s*$"
+
+_PROBABILITY: Final = {"type": "number", "minimum": 0, "maximum": 1}
+_PERCENTILE: Final = {"type": "integer", "minimum": 0, "maximum": 100}
+_STAGES: Final = ["cold", "nurture", "mql", "sql"]
+
+_EXAMPLE_REQUEST: Final = {
+    "lead_id": "00Q5e000001xyz",
+    "lead": {
+        "industry": "Healthcare",
+        "country": "DE",
+        "employees": 240,
+        "source": "Webinar",
+        "pricing_page_views_30d": 3,
+        "emails_opened_30d": 5,
+        "days_since_last_visit": 2,
+    },
+    "contact_consent": True,
+}
+
+_EXAMPLE_ANSWER: Final = {
+    "lead_id": "00Q5e000001xyz",
+    "probability": 0.3124,
+    "score": 93,
+    "grade": "A",
+    "proposed_stage": "sql",
+    "stage": "mql",
+    "fit_score": 71,
+    "engagement_score": 96,
+    "base_probability": 0.053,
+    "reasons": [
+        {
+            "field": "pricing_page_views_30d",
+            "value": "3",
+            "log_odds": 0.6931,
+            "odds_ratio": 2.0,
+            "role": "engagement",
+            "text": "3 pricing page views in 30 days: odds 2.0 times a typical lead's",
+        },
+        {
+            "field": "industry",
+            "value": "Healthcare",
+            "log_odds": 0.4055,
+            "odds_ratio": 1.5,
+            "role": "fit",
+            "text": "industry Healthcare: odds 1.5 times a typical lead's",
+        },
+        {
+            "field": "country",
+            "value": "DE",
+            "log_odds": -0.1054,
+            "odds_ratio": 0.9,
+            "role": "fit",
+            "text": "country DE: odds 0.9 times a typical lead's",
+        },
+    ],
+    "other_log_odds": 1.1009,
+    "model_version": "leads@7",
+    "policy_version": "3",
+    "warnings": [
+        {
+            "code": "unseen_category",
+            "field": "source",
+            "detail": "value not seen in training; scored as unknown",
+        }
+    ],
+}
+
+_EXAMPLE_PROBLEM: Final = {
+    "type": "urn:leadml:problem:invalid_field",
+    "title": "A field has the wrong type",
+    "status": 422,
+    "code": "invalid_field",
+    "detail": "lead.employees must be a number",
+    "pointer": "/lead/employees",
+    "request_id": "req_5f0c2a9be1d34f70",
+}
+
+_PROBLEMS: Final = {
+    "400": "The body is not the JSON that this route takes.",
+    "403": "Another machine asks, but no key protects the API.",
+    "408": "The body did not arrive in time.",
+    "413": "The body is too large, or carries too many leads.",
+    "415": "The body is compressed.",
+    "422": "A field or query parameter cannot be used; `pointer` names the field.",
+    "503": "No model is served yet, or the server is about to stop; see `Retry-After`.",
+}
+
+
+def document_of(served: Served | None) -> dict[str, Any]:
+    """The OpenAPI 3.1 document.
+
+    Parameters
+    ----------
+    served
+        When given, the schema ``Lead`` names the fields that this model reads.
+    """
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "leadml",
+            "version": __version__,
+            "summary": "Calibrated, exactly explained lead scores.",
+            "description": (
+                "Answers how likely a lead is to convert, why, and which stage that proposes. "
+                "Fields without a value are left out of answers, never null. Every error is a "
+                "problem document (RFC 9457)."
+            ),
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/", "description": "this server"}],
+        "tags": [
+            {"name": "scoring", "description": "Leads in, answers out."},
+            {"name": "model", "description": "What is served."},
+            {"name": "operations", "description": "For those who run the server."},
+        ],
+        "paths": _paths(),
+        "components": {"schemas": _schemas(served), "parameters": _parameters()},
+    }
+
+
+def _paths() -> dict[str, Any]:
+    query = [
+        {"$ref": "#/components/parameters/reasons"},
+        {"$ref": "#/components/parameters/record"},
+    ]
+    scoring = ("400", "403", "408", "413", "415", "422", "503")
+    return {
+        "/v1/score": {
+            "post": {
+                "operationId": "score",
+                "tags": ["scoring"],
+                "summary": "Score one lead",
+                "description": "Probability, score, grade, stage and reasons of one lead.",
+                "parameters": query,
+                "requestBody": _body("ScoreRequest", _EXAMPLE_REQUEST),
+                "responses": _responses("ScoreAnswer", "The lead's answer.", scoring),
+            }
+        },
+        "/v1/scores": {
+            "post": {
+                "operationId": "scores",
+                "tags": ["scoring"],
+                "summary": "Score many leads",
+                "description": (
+                    "All leads under one model version; results stand in the order of the "
+                    "request. A lead that cannot be read gets an `error` and spoils no other."
+                ),
+                "parameters": query,
+                "requestBody": _body("ScoresRequest", {"leads": [_EXAMPLE_REQUEST]}),
+                "responses": _responses("ScoresAnswer", "One result per lead.", scoring),
+            }
+        },
+        "/v1/model": _get("model", "model", "Model", "The model that is served", ("403", "503")),
+        "/v1/policy": _get("policy", "model", "Policy", "The thresholds in force", ("403", "503")),
+        "/health/live": _get(
+            "live", "operations", "Health", "Whether the process answers", ("403",)
+        ),
+        "/health/ready": _get(
+            "ready", "operations", "Health", "Whether leads can be scored", ("403", "503")
+        ),
+    }
+
+
+def _get(
+    name: str, tag: str, schema: str, summary: str, problems: tuple[str, ...]
+) -> dict[str, Any]:
+    return {
+        "get": {
+            "operationId": name,
+            "tags": [tag],
+            "summary": summary,
+            "description": f"{summary}.",
+            "responses": _responses(schema, f"{summary}.", problems),
+        }
+    }
+
+
+def _body(schema: str, example: Any) -> dict[str, Any]:
+    return {
+        "required": True,
+        "description": "One JSON object in UTF-8.",
+        "content": {
+            "application/json": {
+                "schema": {"$ref": f"#/components/schemas/{schema}"},
+                "example": example,
+            }
+        },
+    }
+
+
+def _responses(schema: str, description: str, problems: tuple[str, ...]) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "200": {
+            "description": description,
+            "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}},
+        }
+    }
+    for status in problems:
+        found[status] = {
+            "description": _PROBLEMS[status],
+            "content": {
+                "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
+            },
+        }
+    return found
+
+
+def _parameters() -> dict[str, Any]:
+    return {
+        "reasons": {
+            "name": "reasons",
+            "in": "query",
+            "required": False,
+            "description": "How many reasons, strongest first: a number from 0, or `all`.",
+            "schema": {"type": "string", "pattern": "^([0-9]{1,4}|all)$", "default": "5"},
+        },
+        "record": {
+            "name": "record",
+            "in": "query",
+            "required": False,
+            "description": "Whether the decision is recorded. Nothing is recorded yet.",
+            "schema": {"type": "string", "enum": ["true", "false"], "default": "true"},
+        },
+    }
+
+
+def _lead_schema(served: Served | None) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "type": "object",
+        "description": (
+            "The lead's fields by the names of the training table, each with one value. Unknown "
+            "ones beside known ones are named in `warnings`; at least one must be known."
+        ),
+        "additionalProperties": True,
+        "minProperties": 1,
+    }
+    if served is not None:
+        fields: dict[str, Any] = {}
+        for column in served.scorer.schema.columns:
+            fields.setdefault(column.source, _field_schema(column))
+        found["properties"] = fields
+    return found
+
+
+def _field_schema(column: Column) -> dict[str, Any]:
+    if column.derive:
+        return {"type": ["string", "null"], "description": f"{column.role}; a time, ISO 8601"}
+    if column.kind is Kind.CATEGORY:
+        return {
+            "type": ["string", "number", "boolean", "null"],
+            "description": f"{column.role}; a category, for instance {_levels(column)}",
+        }
+    return {
+        "type": ["number", "string", "boolean", "null"],
+        "pattern": _NUMBER_TEXT,
+        "description": f"{column.role}; a number, as such or as text",
+    }
+
+
+def _levels(column: Column) -> str:
+    return ", ".join(level[:40] for level in column.levels[:3]) or "any text"
+
+
+def _object(
+    description: str,
+    properties: dict[str, Any],
+    required: tuple[str, ...] = (),
+    *,
+    closed: bool = False,
+    example: Any = None,
+) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "type": "object",
+        "description": description,
+        "properties": properties,
+    }
+    if required:
+        found["required"] = list(required)
+    if closed:
+        found["additionalProperties"] = False
+    if example is not None:
+        found["examples"] = [example]
+    return found
+
+
+def _ref(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _text(description: str, **more: Any) -> dict[str, Any]:
+    return {"type": "string", "description": description, **more}
+
+
+def _schemas(served: Served | None) -> dict[str, Any]:
+    answer = {
+        "lead_id": _text("The id of the request, if it had one."),
+        "probability": {
+            **_PROBABILITY,
+            "description": "Calibrated chance of converting within the horizon, four digits.",
+        },
+        "score": {**_PERCENTILE, "description": "Percent of reference leads that it outranks."},
+        "grade": _text("By the thresholds.", enum=["A", "B", "C", "D"]),
+        "proposed_stage": _text("What the thresholds say.", enum=_STAGES),
+        "stage": _text(
+            "Where the lead stands; the score alone lifts it to mql at most.",
+            enum=["cold", "nurture", "mql", "sal", "sql", "customer", "lost"],
+        ),
+        "fit_score": {**_PERCENTILE, "description": "Percentile of who the lead is."},
+        "engagement_score": {**_PERCENTILE, "description": "Percentile of what the lead did."},
+        "base_probability": {
+            **_PROBABILITY,
+            "description": "Chance of a typical lead, at which every effect is zero.",
+        },
+        "reasons": {
+            "type": "array",
+            "description": "Strongest first.",
+            "items": _ref("Reason"),
+        },
+        "other_log_odds": {
+            "type": "number",
+            "description": "Sum of the reasons left out; absent with reasons=all.",
+        },
+        "model_version": _text("Name and version of the model."),
+        "policy_version": _text("Version of the thresholds."),
+        "warnings": {
+            "type": "array",
+            "description": "What the reader should know.",
+            "items": _ref("Warning"),
+        },
+    }
+    always = tuple(key for key in answer if key not in ("lead_id", "other_log_odds"))
+    return {
+        "Lead": _lead_schema(served),
+        "ScoreRequest": _object(
+            "One lead to score.",
+            {
+                "lead_id": {
+                    "type": ["string", "integer", "null"],
+                    "minLength": 1,
+                    "maxLength": 200,
+                    "description": "The id your CRM knows the lead by.",
+                },
+                "lead": _ref("Lead"),
+                "contact_consent": {
+                    "type": ["boolean", "null"],
+                    "description": "Whether the lead agreed to be contacted.",
+                },
+            },
+            ("lead",),
+            closed=True,
+            example=_EXAMPLE_REQUEST,
+        ),
+        "ScoreAnswer": _object("One lead's answer.", answer, always, example=_EXAMPLE_ANSWER),
+        "Reason": _object(
+            "One column's exact contribution to the log-odds.",
+            {
+                "field": _text("The column."),
+                "value": _text("What the lead had; absent if nothing was given."),
+                "log_odds": {"type": "number", "description": "Points, four digits."},
+                "odds_ratio": {"type": "number", "description": "The same as a factor."},
+                "role": _text("Which criterion it belongs to.", enum=["fit", "engagement"]),
+                "text": _text("The same in words."),
+            },
+            ("field", "log_odds", "odds_ratio", "role", "text"),
+        ),
+        "Warning": _object(
+            "Something the reader of an answer should know.",
+            {
+                "code": _text("What, as a stable code."),
+                "field": _text("Which field."),
+                "detail": _text("What, in words."),
+            },
+            ("code", "detail"),
+        ),
+        "ScoresRequest": _object(
+            "Leads to score.",
+            {
+                "leads": {
+                    "type": "array",
+                    "description": "The leads, in any order, 1,000 unless set otherwise.",
+                    "items": _ref("ScoreRequest"),
+                }
+            },
+            ("leads",),
+            closed=True,
+        ),
+        "ScoresAnswer": _object(
+            "One result per lead, in the order of the request.",
+            {
+                "model_version": _text("The one model version of all results."),
+                "policy_version": _text("The one version of the thresholds."),
+                "results": {
+                    "type": "array",
+                    "description": "As many as leads.",
+                    "items": _ref("ScoresResult"),
+                },
+            },
+            ("model_version", "policy_version", "results"),
+        ),
+        "ScoresResult": _object(
+            "A lead's answer, or its error.", {**answer, "error": _ref("LeadError")}
+        ),
+        "LeadError": _object(
+            "Why one lead of many has no answer.",
+            {
+                "code": _text("What, as a stable code."),
+                "field": _text("Which field, where one is at fault."),
+                "detail": _text("What happened."),
+            },
+            ("code", "detail"),
+        ),
+        "Problem": _object(
+            "A failure (RFC 9457).",
+            {
+                "type": _text("A name of the kind of failure."),
+                "title": _text("The kind in words."),
+                "status": {"type": "integer", "description": "The HTTP status."},
+                "code": _text("The stable code."),
+                "detail": _text("What happened; never a value of the request."),
+                "pointer": _text("Where in the body (RFC 6901)."),
+                "fix": _text("What to do."),
+                "request_id": _text("The same as the header X-Request-ID."),
+            },
+            ("type", "title", "status", "code", "detail", "request_id"),
+            example=_EXAMPLE_PROBLEM,
+        ),
+        "Model": _object(
+            "What is served and why.",
+            {
+                "name": _text("The registered model."),
+                "version": _text("Its version."),
+                "model_version": _text("Both, as answers name them."),
+                "policy_version": _text("Version of the thresholds."),
+                "digest": _text("Digest of the bundle."),
+                "training": {"type": "object", "description": "When and how it was trained."},
+                "verdict": {"type": "object", "description": "Whether to trust it, and the rule."},
+                "data": {"type": "object", "description": "What it learned from."},
+                "labels": {"type": "object", "description": "What counted as conversion."},
+                "protocol": {"type": "object", "description": "How it was tested."},
+                "metrics": {"type": "object", "description": "How well it did, with intervals."},
+                "size": {"type": "object", "description": "Columns, pairs and cells."},
+                "fields": {
+                    "type": "array",
+                    "description": "The fields of a lead that it reads.",
+                    "items": _ref("Field"),
+                },
+            },
+            ("name", "version", "model_version", "policy_version", "digest", "fields"),
+        ),
+        "Field": _object(
+            "A field of a lead.",
+            {
+                "field": _text("Its name."),
+                "role": _text("Fit or engagement.", enum=["fit", "engagement"]),
+                "kind": _text("What it holds.", enum=["number", "category", "timestamp"]),
+                "missing_share": {
+                    **_PROBABILITY,
+                    "description": "Share of training leads without it.",
+                },
+                "levels": {
+                    "type": "array",
+                    "description": "The most frequent categories.",
+                    "items": {"type": "string"},
+                },
+                "n_levels": {"type": "integer", "description": "How many categories there are."},
+                "low": {"type": "number", "description": "Smallest number in training."},
+                "high": {"type": "number", "description": "Largest number in training."},
+            },
+            ("field", "role", "kind"),
+        ),
+        "Policy": _object(
+            "Thresholds in probability; above 1 nobody is proposed.",
+            {
+                "policy_version": _text("Version of the thresholds."),
+                "model_version": _text("The model that they belong to."),
+                "version": _text("The same as policy_version."),
+                "mql": {"type": "number", "description": "From here on a lead is an MQL."},
+                "sql": {"type": "number", "description": "From here on an SQL is proposed."},
+                "nurture": {"type": "number", "description": "From here on nurturing pays."},
+                "basis": _text("What decided.", enum=["capacity", "precision", "value"]),
+                "capacity_per_week": {
+                    "type": "number",
+                    "description": "Leads that can be worked in a week, if that was given.",
+                },
+                "reason": _text("Why the lines are where they are."),
+                "expected": {
+                    "type": "array",
+                    "description": "Volume, precision and conversions at or above each line.",
+                    "items": {"type": "object"},
+                },
+            },
+            ("policy_version", "model_version", "mql", "sql", "nurture", "basis"),
+        ),
+        "Health": _object(
+            "How the server is.",
+            {
+                "status": _text("In one word.", enum=["live", "ready", "degraded"]),
+                "model_version": _text("What is served."),
+                "policy_version": _text("Version of the thresholds."),
+                "reason": _text("Why it is degraded."),
+            },
+            ("status",),
+        ),
+    }

@@ -1,0 +1,174 @@
+"""What every request passes: an id, the door, the last resort."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import re
+import secrets
+import traceback
+from functools import lru_cache
+from pathlib import PurePath
+from typing import Any, Final
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from leadml.api.bodies import Disconnected
+from leadml.api.problems import send_problem
+from leadml.errors import (
+    Internal,
+    KeysMissing,
+    LeadmlError,
+    MethodNotAllowed,
+    NotFound,
+    RequestError,
+)
+
+__all__ = ["Gate", "is_loopback", "request_id_of"]
+
+log = logging.getLogger(__name__)
+
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
+
+
+def request_id_of(scope: Scope) -> str:
+    """The caller's ``X-Request-ID`` if it is plain, else a new one.
+
+    Plain are 1 to 64 letters, digits and ``._:-``.
+    """
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+            return str(value, "ascii")
+    return "req_" + secrets.token_hex(8)
+
+
+@lru_cache(maxsize=64)
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address can be reached from this machine alone.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("localhost")
+    (True, True, True)
+    >>> is_loopback("0.0.0.0"), is_loopback("10.0.0.7"), is_loopback("crm.example.com")
+    (False, False, False)
+    """
+    if host.lower() == "localhost":
+        return True
+    try:
+        address: Any = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return bool((mapped or address).is_loopback)
+
+
+@lru_cache(maxsize=64)
+def _is_foreign_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False  # a socket file or a test's server name
+    return not is_loopback(host)
+
+
+class Gate:
+    """The outermost part of the API.
+
+    Gives every answer an ``X-Request-ID``, refuses other machines while no key
+    protects the API, and turns whatever escapes into a problem document. Faults are
+    logged with their place in the code and without the request's values.
+
+    Parameters
+    ----------
+    app
+        What lies behind.
+    allow_open
+        Answer on addresses that other machines reach.
+    state
+        Anything with a bool ``draining``: while true, answers carry
+        ``Connection: close``, so that clients move on before the server stops.
+    """
+
+    def __init__(self, app: ASGIApp, *, allow_open: bool, state: Any) -> None:
+        self.app = app
+        self.allow_open = allow_open
+        self.state = state
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass an ASGI request on and see that it is answered."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = request_id_of(scope)
+        scope["leadml.request_id"] = request_id
+        header = (b"x-request-id", request_id.encode())
+        started = False
+
+        async def send_named(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                message["headers"].append(header)
+                if self.state.draining:
+                    message["headers"].append((b"connection", b"close"))
+            await send(message)
+
+        try:
+            server = scope.get("server")
+            if not self.allow_open and server and _is_foreign_address(server[0]):
+                raise KeysMissing(
+                    "no key protects this API, so it answers this machine only",
+                    fix="listen on 127.0.0.1, or set LEADML_ALLOW_OPEN=true behind "
+                    "something that checks who asks",
+                )
+            await self.app(scope, receive, send_named)
+        except Disconnected:
+            return
+        except LeadmlError as error:
+            if started:
+                raise
+            await send_problem(send_named, _told(error, request_id), request_id)
+        except HTTPException as error:
+            if started:
+                raise
+            headers = [(k.encode(), v.encode()) for k, v in (error.headers or {}).items()]
+            await send_problem(send_named, _of_status(error.status_code), request_id, headers)
+        except Exception as error:
+            _log_fault(error, request_id)
+            if started:
+                raise
+            await send_problem(send_named, _internal(request_id), request_id)
+
+
+def _told(error: LeadmlError, request_id: str) -> LeadmlError:
+    """Failures of a request, of a missing model and of the registry are told; others are faults."""
+    if error.status != 500:
+        return error
+    _log_fault(error, request_id)
+    return _internal(request_id)
+
+
+def _internal(request_id: str) -> Internal:
+    return Internal(
+        "the request could not be answered because of a fault in leadml",
+        fix=f"look for {request_id} in the server's log",
+    )
+
+
+def _of_status(status: int) -> LeadmlError:
+    if status == 404:
+        return NotFound("there is no such route", fix="see /openapi.json for the routes")
+    if status == 405:
+        return MethodNotAllowed("the route does not take this method", fix="see the header Allow")
+    if status >= 500:
+        return Internal("the request could not be answered")
+    return RequestError(f"the request was refused with status {status}")
+
+
+def _log_fault(error: BaseException, request_id: str) -> None:
+    """Name the fault and its places; neither message nor values, which may be personal."""
+    places = [
+        f"{PurePath(frame.filename).name}:{frame.lineno}"
+        for frame in traceback.extract_tb(error.__traceback__)[-8:]
+    ]
+    log.error("%s: %s at %s", request_id, type(error).__name__, " > ".join(places))

@@ -1,0 +1,348 @@
+"""The routes of version 1, from bytes to bytes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+from urllib.parse import parse_qsl
+
+import orjson
+from starlette.types import Receive, Scope, Send
+
+from leadml.api.bodies import parse, read_body
+from leadml.api.document import document_of
+from leadml.api.drain import State
+from leadml.api.problems import send_bytes
+from leadml.errors import (
+    Draining,
+    InvalidBody,
+    InvalidField,
+    InvalidParameter,
+    LeadmlError,
+    TooManyLeads,
+    UnknownField,
+)
+from leadml.leads import Kind
+from leadml.service.answers import answer, answers
+from leadml.service.serving import Served, Serving
+from leadml.settings import Settings
+
+__all__ = ["LEAD_ID_SHOWN", "OFF_LOOP_BYTES", "Endpoint", "Options", "Routes", "options_of"]
+
+OFF_LOOP_BYTES: Final = 32_768
+"""A larger single lead is parsed and scored off the event loop."""
+
+LEAD_ID_SHOWN: Final = 200
+LEVELS_SHOWN: Final = 50
+_MADE: Final = ("created_at", "run_id", "leadml_version", "seconds")
+
+_ONE_LEAD: Final = frozenset({"lead_id", "lead", "contact_consent"})
+_MANY_LEADS: Final = frozenset({"leads"})
+_OPTIONS: Final = frozenset({"reasons", "record"})
+
+
+class Options(NamedTuple):
+    """What the query of a scoring request asks for; ``n_reasons`` None means all."""
+
+    n_reasons: int | None = 5
+    record: bool = True
+
+
+@lru_cache(maxsize=128)
+def options_of(query: bytes) -> Options:
+    """Read ``?reasons=`` (0 and up, or ``all``) and ``?record=`` (``true``, ``false``).
+
+    Raises
+    ------
+    InvalidParameter
+        Another parameter, one given twice, or another value.
+
+    Examples
+    --------
+    >>> options_of(b"reasons=all&record=false")
+    Options(n_reasons=None, record=False)
+    """
+    if not query:
+        return Options()
+    try:
+        pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, max_num_fields=8)
+    except (UnicodeDecodeError, ValueError):
+        raise InvalidParameter("the query cannot be read", fix=_QUERY_FIX) from None
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise InvalidParameter("a query parameter occurs twice", fix=_QUERY_FIX)
+    if not found.keys() <= _OPTIONS:
+        raise InvalidParameter("there is no such query parameter here", fix=_QUERY_FIX)
+    reasons = found.get("reasons", "5")
+    record = found.get("record", "true")
+    if reasons != "all" and not (reasons.isascii() and reasons.isdigit() and len(reasons) <= 4):
+        raise InvalidParameter("reasons must be a whole number or all", fix=_QUERY_FIX)
+    if record not in ("true", "false"):
+        raise InvalidParameter("record must be true or false", fix=_QUERY_FIX)
+    return Options(None if reasons == "all" else int(reasons), record == "true")
+
+
+_QUERY_FIX: Final = "the parameters are reasons=N or reasons=all, and record=true or false"
+
+
+class _Lead(NamedTuple):
+    lead_id: str | None
+    fields: dict[str, Any]
+
+
+def _lead_of(data: Any) -> _Lead:
+    """One lead of a request, its envelope checked."""
+    if type(data) is not dict:
+        raise InvalidBody("a lead must be a JSON object", fix=_ONE_FIX)
+    if not data.keys() <= _ONE_LEAD:
+        raise _unknown_name(data, _ONE_LEAD)
+    try:
+        fields = data["lead"]
+    except KeyError:
+        raise InvalidBody("the field lead is missing", pointer="/lead", fix=_ONE_FIX) from None
+    if type(fields) is not dict:
+        raise InvalidField("lead must be an object of fields", pointer="/lead", fix=_ONE_FIX)
+    lead_id = data.get("lead_id")
+    if type(lead_id) is int:
+        lead_id = str(lead_id)
+    elif lead_id is not None and not (type(lead_id) is str and 0 < len(lead_id) <= LEAD_ID_SHOWN):
+        raise InvalidField(
+            f"lead_id must be a text of 1 to {LEAD_ID_SHOWN} characters",
+            column="lead_id",
+            pointer="/lead_id",
+            fix="send the id your CRM knows the lead by, or leave it out",
+        )
+    consent = data.get("contact_consent")
+    if consent is not None and type(consent) is not bool:
+        raise InvalidField(
+            "contact_consent must be true or false",
+            column="contact_consent",
+            pointer="/contact_consent",
+        )
+    return _Lead(lead_id, fields)
+
+
+_ONE_FIX: Final = 'send {"lead_id": "…", "lead": {"field": value, …}}'
+_MANY_FIX: Final = 'send {"leads": [{"lead_id": "…", "lead": {"field": value, …}}, …]}'
+
+
+def _unknown_name(data: dict[str, Any], known: frozenset[str]) -> UnknownField:
+    name = next(name for name in data if name not in known)
+    pointer = "/" + name.replace("~", "~0").replace("/", "~1")
+    return UnknownField(
+        "a field beside " + ", ".join(sorted(known)) + " is not known here",
+        pointer=pointer,
+        fix="put the lead's own fields inside lead" if "lead" in known else _MANY_FIX,
+    )
+
+
+def score_body(served: Served, body: bytes, n_reasons: int | None) -> bytes:
+    """Answer the body of ``POST /v1/score``; raises the tree's request errors."""
+    lead_id, fields = _lead_of(parse(body))
+    found = answer(served.scorer, served.policy, served.versions, lead_id, fields, n_reasons)
+    return orjson.dumps(found)
+
+
+def scores_body(served: Served, body: bytes, n_reasons: int | None, most: int) -> bytes:
+    """Answer the body of ``POST /v1/scores``; every lead under the one model ``served``."""
+    data = parse(body)
+    if type(data) is not dict:
+        raise InvalidBody("the body must be a JSON object", fix=_MANY_FIX)
+    if not data.keys() <= _MANY_LEADS:
+        raise _unknown_name(data, _MANY_LEADS)
+    if "leads" not in data:
+        raise InvalidBody("the field leads is missing", pointer="/leads", fix=_MANY_FIX)
+    raw = data["leads"]
+    if type(raw) is not list:
+        raise InvalidField("leads must be a list", pointer="/leads", fix=_MANY_FIX)
+    if len(raw) > most:
+        raise TooManyLeads(
+            f"one request carries at most {most} leads",
+            pointer="/leads",
+            fix="split the list, or score the file: leadml score FILE --output OUT",
+        )
+    read: list[_Lead | LeadmlError] = []
+    for item in raw:
+        try:
+            read.append(_lead_of(item))
+        except LeadmlError as error:
+            read.append(error)
+    good = [lead for lead in read if isinstance(lead, _Lead)]
+    made = iter(
+        answers(
+            served.scorer,
+            served.policy,
+            served.versions,
+            [lead.lead_id for lead in good],
+            [lead.fields for lead in good],
+            n_reasons,
+        )
+    )
+    results: list[dict[str, Any]] = []
+    for lead in read:
+        if isinstance(lead, LeadmlError):
+            results.append({"error": _row_error(lead)})
+            continue
+        found = next(made)
+        if isinstance(found, LeadmlError):
+            known = {} if lead.lead_id is None else {"lead_id": lead.lead_id}
+            results.append({**known, "error": _row_error(found)})
+        else:
+            results.append(found)
+    return orjson.dumps(
+        {
+            "model_version": served.versions.model,
+            "policy_version": served.versions.policy,
+            "results": results,
+        }
+    )
+
+
+def _row_error(error: LeadmlError) -> dict[str, str]:
+    found = {"code": error.code}
+    if error.column is not None:
+        found["field"] = error.column
+    found["detail"] = error.detail
+    return found
+
+
+def model_of(served: Served) -> dict[str, Any]:
+    """What is served and why: ``GET /v1/model``."""
+    found: dict[str, Any] = {
+        "name": served.name,
+        "version": served.version,
+        "model_version": served.versions.model,
+        "policy_version": served.versions.policy,
+        "digest": served.digest,
+    }
+    made = served.manifest.get("made", {})
+    found["training"] = {
+        **served.facts.get("model", {}),
+        **{key: made[key] for key in _MADE if key in made},
+    }
+    for key in ("verdict", "data", "labels", "protocol", "metrics", "baselines", "size"):
+        if key in served.facts:
+            found[key] = served.facts[key]
+    fields: dict[str, dict[str, Any]] = {}
+    for column in served.scorer.schema.columns:
+        field = fields.setdefault(column.source, {"field": column.source, "role": column.role})
+        if column.derive:
+            field["kind"] = "timestamp"
+            continue
+        field["kind"] = column.kind.value
+        field["missing_share"] = round(column.missing_share, 4)
+        if column.kind is Kind.CATEGORY:
+            field["levels"] = list(column.levels[:LEVELS_SHOWN])
+            field["n_levels"] = len(column.levels) + len(column.pooled)
+        elif column.low is not None and column.high is not None:
+            field["low"], field["high"] = column.low, column.high
+    found["fields"] = list(fields.values())
+    return found
+
+
+Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An ASGI function as Starlette takes it: called with scope, receive, send."""
+
+    run: Asgi
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run."""
+        await self.run(scope, receive, send)
+
+
+class Routes:
+    """All endpoints over one :class:`~leadml.service.serving.Serving`.
+
+    Parameters
+    ----------
+    settings
+        Limits.
+    serving
+        What is served; taken once per request.
+    state
+        Whether the server drains.
+    pool
+        Threads for batches and large bodies; None uses the event loop's own.
+    """
+
+    def __init__(
+        self, settings: Settings, serving: Serving, state: State, pool: Executor | None = None
+    ) -> None:
+        self.settings = settings
+        self.serving = serving
+        self.state = state
+        self.pool = pool
+        self._limit = settings.max_body_bytes
+        self._timeout_s = settings.body_timeout_s
+
+    async def score(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One lead."""
+        served = self.serving.current()
+        options = options_of(scope["query_string"])
+        body = await read_body(scope, receive, self._limit, self._timeout_s)
+        if len(body) <= OFF_LOOP_BYTES:
+            found = score_body(served, body, options.n_reasons)
+        else:
+            found = await self._off_loop(score_body, served, body, options.n_reasons)
+        await send_bytes(send, 200, found)
+
+    async def scores(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Up to ``max_leads_per_request`` leads under one model version."""
+        served = self.serving.current()
+        options = options_of(scope["query_string"])
+        body = await read_body(scope, receive, self._limit, self._timeout_s)
+        most = self.settings.max_leads_per_request
+        found = await self._off_loop(scores_body, served, body, options.n_reasons, most)
+        await send_bytes(send, 200, found)
+
+    async def _off_loop(self, work: Callable[..., bytes], *arguments: Any) -> bytes:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.pool, work, *arguments)
+
+    async def model(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What is served and why."""
+        await send_bytes(send, 200, orjson.dumps(model_of(self.serving.current())))
+
+    async def policy(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The thresholds, how they were chosen and what to expect of them."""
+        served = self.serving.current()
+        found = {"policy_version": served.versions.policy, "model_version": served.versions.model}
+        await send_bytes(send, 200, orjson.dumps({**found, **served.policy.as_dict()}))
+
+    async def live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The process answers."""
+        await send_bytes(send, 200, b'{"status":"live"}')
+
+    async def ready(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A model is served and the server is not about to stop."""
+        if self.state.draining:
+            raise Draining("the server is about to stop", fix="send requests to another one")
+        served = self.serving.current()
+        reason = self.serving.degraded
+        found = {
+            "status": "degraded" if reason else "ready",
+            "model_version": served.versions.model,
+            "policy_version": served.versions.policy,
+        }
+        if reason:
+            found["reason"] = reason
+        await send_bytes(send, 200, orjson.dumps(found))
+
+    async def document(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The OpenAPI document; names the fields of the served model where one is served."""
+        await send_bytes(send, 200, orjson.dumps(document_of(self.served_or_none())))
+
+    def served_or_none(self) -> Served | None:
+        """What is served, if anything is."""
+        try:
+            return self.serving.current()
+        except LeadmlError:
+            return None

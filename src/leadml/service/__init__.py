@@ -1,0 +1,1 @@
+"""All that leadml does, as one object."""

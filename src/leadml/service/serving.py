@@ -1,0 +1,152 @@
+"""The model that is served now, followed and swapped whole."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from leadml.errors import LeadmlError, NoModel
+from leadml.registry.bundle import Bundle
+from leadml.scorecard import Scorer
+from leadml.service.answers import Versions
+from leadml.settings import Settings
+from leadml.thresholds.policy import Policy
+
+__all__ = ["Pointer", "Served", "Serving"]
+
+log = logging.getLogger(__name__)
+
+
+class Pointer(Protocol):
+    """What tells which bundle is the champion (see ``registry.champion.Champion``)."""
+
+    def current(self) -> tuple[str, Bundle]:
+        """Version and verified bundle; raises NoModel."""
+        ...
+
+    def poll(self) -> bool:
+        """Look again; True when the champion moved."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Served:
+    """One model with its policy; never changed, only replaced whole."""
+
+    name: str
+    version: str
+    scorer: Scorer
+    policy: Policy
+    facts: dict[str, Any]
+    manifest: dict[str, Any]
+    digest: str
+    versions: Versions
+
+    @classmethod
+    def of(cls, name: str, version: str, bundle: Bundle) -> Served:
+        """Lay a verified bundle out for scoring."""
+        return cls(
+            name=name,
+            version=version,
+            scorer=Scorer(bundle.scorecard),
+            policy=bundle.policy,
+            facts=bundle.metrics,
+            manifest=bundle.manifest,
+            digest=bundle.digest,
+            versions=Versions(f"{name}@{version}", bundle.policy.version),
+        )
+
+
+class Serving:
+    """Holds what is served and follows the champion.
+
+    A reader takes :meth:`current` once per request; the swap replaces one reference,
+    so no answer mixes two models.
+
+    Parameters
+    ----------
+    name
+        Name of the registered model, the part of ``model_version`` before the ``@``.
+    pointer
+        Where the champion is.
+    """
+
+    def __init__(self, name: str, pointer: Pointer) -> None:
+        self.name = name
+        self._pointer = pointer
+        self._served: Served | None = None
+        self._problem: str | None = None
+        self._lock = threading.Lock()
+
+    @classmethod
+    def of(cls, settings: Settings) -> Serving:
+        """Follow the champion that the settings name; nothing is read yet."""
+        from leadml.registry.champion import Champion
+
+        pointer = Champion(
+            Path(settings.models_dir), settings.model_name, tracking_uri=settings.tracking_uri
+        )
+        return cls(settings.model_name, pointer)
+
+    def current(self) -> Served:
+        """What is served now.
+
+        Raises
+        ------
+        NoModel
+            Nothing has been served yet.
+        """
+        served = self._served
+        if served is None:
+            raise NoModel(
+                f"no version of '{self.name}' is served yet",
+                fix="train one: leadml train FILE --target COLUMN",
+            )
+        return served
+
+    @property
+    def degraded(self) -> str | None:
+        """Why what is served may not be the newest; None when all is well."""
+        if self._problem is not None:
+            return self._problem
+        reason = getattr(self._pointer, "degraded", None)
+        return None if not reason else str(reason)
+
+    def refresh(self) -> bool:
+        """Look at the champion; True when another version is served afterwards.
+
+        Whatever fails, the version served before stays and :attr:`degraded` says why.
+        Call it from a worker thread: it reads disk and network.
+        """
+        with self._lock:
+            try:
+                moved = self._pointer.poll()
+                if self._served is not None and not moved:
+                    self._problem = None
+                    return False
+                version, bundle = self._pointer.current()
+                before = self._served
+                if before is not None and (before.version, before.digest) == (
+                    version,
+                    bundle.digest,
+                ):
+                    self._problem = None
+                    return False
+                self._served = Served.of(self.name, version, bundle)
+            except NoModel:
+                self._problem = None
+                return False
+            except LeadmlError as error:
+                self._say(f"{error.code}: {error.detail}")
+                return False
+            self._problem = None
+        log.info("serving %s", self._served.versions.model)
+        return True
+
+    def _say(self, problem: str) -> None:
+        if problem != self._problem:
+            log.warning("the champion could not be followed: %s", problem)
+        self._problem = problem
