@@ -23,8 +23,10 @@ def digits4(probability: float) -> float:
 def odds_words(log_odds: float) -> str:
     """An odds factor in words.
 
-    >>> odds_words(0.6931), odds_words(-0.1054), odds_words(0.0)
-    ("odds 2.0 times a typical lead's", "odds 0.9 times a typical lead's", "odds as a typical lead's")
+    >>> odds_words(0.6931), odds_words(-0.1054)
+    ("odds 2.0 times a typical lead's", "odds 0.9 times a typical lead's")
+    >>> odds_words(0.0)
+    "odds as a typical lead's"
     """
     ratio = math.exp(log_odds)
     shown = f"{ratio:.1f}" if 0.095 <= ratio < 99.95 else f"{ratio:.2g}"

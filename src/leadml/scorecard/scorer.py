@@ -368,9 +368,7 @@ class Scorer:
             engagement += contributions[:, i]
         return fit, engagement
 
-    def reasons(
-        self, scored: Scored, limit: int | None = 5
-    ) -> tuple[list[dict[str, Any]], float]:
+    def reasons(self, scored: Scored, limit: int | None = 5) -> tuple[list[dict[str, Any]], float]:
         """Reasons of one lead, strongest first, and the log-odds of all others."""
         return reasons_of(self.schema, scored.contributions, scored.values, limit)
 
@@ -427,9 +425,7 @@ class _TextBinner:
     def __init__(self, column: Any, table: ColumnTable) -> None:
         self.column = column
         self.read = reader_of(column)
-        self.known: dict[str | None, int] = dict(
-            zip(column.levels, table.level_bins, strict=True)
-        )
+        self.known: dict[str | None, int] = dict(zip(column.levels, table.level_bins, strict=True))
         self.known.update((level, table.pooled_bin) for level in column.pooled)
         self.known[None] = table.missing_bin
         self.level = table.level.tolist()
@@ -437,9 +433,8 @@ class _TextBinner:
 
     def __call__(self, value: Any, warnings: list[Warned]) -> tuple[int, float, str | None]:
         text = None if value is _ABSENT else self.read(value)
-        if text is None:
-            if self.column.missing_share < MISSING_IS_NEWS:
-                warnings.append(_missing(self.column.name))
+        if text is None and self.column.missing_share < MISSING_IS_NEWS:
+            warnings.append(_missing(self.column.name))
         at = self.known.get(text, -1)  # type: ignore[arg-type]
         if at < 0:
             warnings.append(_unseen(self.column.name))

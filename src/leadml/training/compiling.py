@@ -258,9 +258,7 @@ def _merge_levels(
     return merged
 
 
-def _purify(
-    main: list[Floats], pairs: dict[tuple[int, int], Floats], share: list[Floats]
-) -> float:
+def _purify(main: list[Floats], pairs: dict[tuple[int, int], Floats], share: list[Floats]) -> float:
     """Move what a pair's table says of one column alone to that column; in closed form.
 
     Functional ANOVA under the product of the columns' training frequencies

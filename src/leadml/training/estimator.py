@@ -15,7 +15,7 @@ from leadml.errors import OutcomeInvalid, TargetOneClass
 from leadml.leads import Role, Schema
 from leadml.scorecard import Scorecard, Scorer
 from leadml.training.encoding import Hint, columns_of, encode
-from leadml.training.learning import learn, prove, with_reference
+from leadml.training.learning import BAGS, learn, prove, with_reference
 
 __all__ = ["LeadScorer"]
 
@@ -25,7 +25,7 @@ class LeadScorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    folds : int, default 5
+    folds : int, default 8
         Folds that give out-of-fold log-odds and early stopping.
     roles : mapping of column to "fit" or "engagement", optional
         Which criteria a column belongs to; unnamed columns are fit.
@@ -61,14 +61,15 @@ class LeadScorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     >>> model.predict_proba(X).shape
     (400, 2)
     >>> model.explain(X.head(1))["contributions"].sum(axis=1).round(9)[0] == round(
-    ...     float(model.decision_function(X.head(1))[0]) - model.scorecard_.base, 9)
+    ...     float(model.decision_function(X.head(1))[0]) - model.scorecard_.base, 9
+    ... )
     True
     """
 
     def __init__(
         self,
         *,
-        folds: int = 5,
+        folds: int = BAGS,
         roles: Mapping[str, str] | None = None,
         random_state: int = 0,
         n_jobs: int = 1,

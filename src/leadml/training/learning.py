@@ -34,6 +34,7 @@ __all__ = ["Learned", "Proof", "learn", "prove"]
 Floats = NDArray[np.float64]
 Tick = Callable[[str, float, float], None]
 
+BAGS = 8
 BASE_RATE_ONLY = 15
 PROOF_TOLERANCE = 1e-9
 
@@ -75,7 +76,7 @@ def learn(
     y: Floats,
     *,
     seed: int = 0,
-    folds: int = 5,
+    folds: int = BAGS,
     jobs: int = 1,
     drift: bool = False,
     progress: Tick = quiet,
@@ -180,11 +181,12 @@ def prove(learned: Learned, encoded: Encoded, seed: int = 0, odd_rows: int = 200
     if learned.bags and learned.additive is not None:
         share = learned.weights
         boosted = sum(
-            weight * bag.margin(everything) for weight, bag in zip(share, learned.bags, strict=False)
+            weight * bag.margin(everything)
+            for weight, bag in zip(share, learned.bags, strict=False)
         )
-        tree_part = (
-            batch.log_odds - learned.intercept
-        ) / learned.slope - share[2] * learned.additive.margin(everything)
+        tree_part = (batch.log_odds - learned.intercept) / learned.slope - share[
+            2
+        ] * learned.additive.margin(everything)
         difference = float(np.abs(tree_part - boosted).max(initial=0.0))
     proof = Proof(len(rows), difference, additivity)
     if not difference <= PROOF_TOLERANCE or not additivity <= PROOF_TOLERANCE:
@@ -202,7 +204,7 @@ def _hostile(scorecard: Scorecard, encoded: Encoded, seed: int, count: int) -> F
     for i, column in enumerate(scorecard.schema.columns):
         hit = random.random(count) < 0.4
         if column.kind is Kind.CATEGORY:
-            codes = np.arange(len(column.levels)).tolist() + [len(column.levels) + 1.0, np.nan]
+            codes = [*np.arange(len(column.levels)).tolist(), len(column.levels) + 1.0, np.nan]
             drawn = random.choice(np.array(codes), count)
         else:
             cuts = scorecard.columns[i].thresholds

@@ -1,0 +1,511 @@
+"""One training from table to tested, proven, calibrated scorecard."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+import leadml
+from leadml.errors import OutcomeInvalid
+from leadml.evaluation import Metrics, measure, verdict
+from leadml.evaluation.curves import by_group, calibration, gains, score_bands
+from leadml.leads import Schema
+from leadml.scorecard import Scorecard, Scorer
+from leadml.scorecard.effects import effects_of, pairs_of
+from leadml.thresholds import Policy, ThresholdPlan, choose_policy
+from leadml.training.baselines import BASELINES, predict_baselines
+from leadml.training.config import FILE_ORDER, TrainConfig
+from leadml.training.encoding import Encoded, columns_of, encode
+from leadml.training.labels import DAY_S, Labels, label, moments_of
+from leadml.training.learning import Learned, Proof, learn, prove, with_reference
+from leadml.training.protocols import Protocol, choose_protocol, drifted
+from leadml.training.selecting import Selection, select_columns
+
+__all__ = ["TrainingResult", "train"]
+
+Floats = NDArray[np.float64]
+Progress = Callable[[str, float, float], None]
+
+WEEK_S = 7 * DAY_S
+WEEKS_COUNTED = 12
+NOMINAL_WEEK = 100.0
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingResult:
+    """What one training gives.
+
+    Parameters
+    ----------
+    scorecard
+        Learned from all usable rows, with reference percentiles.
+    policy
+        Thresholds chosen on tested predictions.
+    facts
+        Everything a report says (plain data; see ``reports``).
+    leads
+        Some training rows as a CRM would send them, for golden rows and examples.
+    tested
+        Outcome and probability of the tested rows, shape (n_test, 2).
+    """
+
+    scorecard: Scorecard
+    policy: Policy
+    metrics: Metrics
+    facts: dict[str, Any]
+    leads: list[dict[str, Any]]
+    tested: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class _Tested:
+    """Predictions of the served kind of model on rows it had not seen."""
+
+    y: Floats
+    probability: Floats
+    score: NDArray[np.int64]
+    rows: NDArray[np.intp]
+    baselines: dict[str, Floats]
+
+
+def train(
+    frame: pd.DataFrame,
+    config: TrainConfig,
+    *,
+    test_frame: pd.DataFrame | None = None,
+    jobs: int = 2,
+    progress: Progress = lambda step, done, total: None,
+) -> TrainingResult:
+    """Label, select, test, learn from all rows, compile, prove, choose thresholds.
+
+    Parameters
+    ----------
+    frame
+        History of leads, one row each, as ``datasets.read_table`` gives it.
+    config
+        What is asked; its ``target`` must be set.
+    test_frame
+        A table of its own to test on; never learned from.
+    jobs
+        Folds learned at once.
+    progress
+        Called with a step, what is done and the total.
+
+    Raises
+    ------
+    DataError
+        The table cannot be learned from; see the subclasses in ``errors``.
+    NotProven
+        The scorecard differs from its boosters.
+    """
+    started = time.perf_counter()
+    with threadpool_limits(1):
+        return _train(frame, config, test_frame, jobs, progress, started)
+
+
+def _train(
+    frame: pd.DataFrame,
+    config: TrainConfig,
+    test_frame: pd.DataFrame | None,
+    jobs: int,
+    progress: Progress,
+    started: float,
+) -> TrainingResult:
+    progress("reading outcomes", 0, 1)
+    labels = label(frame, config)
+    selection = select_columns(frame, config, labels.known)
+    usable = np.flatnonzero(labels.known)
+    rows = frame.iloc[usable].reset_index(drop=True)
+    y = labels.converted[usable]
+    order, order_name = _order(frame, config, labels)
+    order = None if order is None else order[usable]
+    schema = _schema(rows, selection, config, labels)
+    encoded = encode(schema, rows)
+    progress("reading outcomes", 1, 1)
+
+    if test_frame is not None:
+        protocol, tested = _test_held_out(
+            schema, encoded, y, rows, test_frame, config, labels, jobs, progress
+        )
+    else:
+        protocol = choose_protocol(
+            y,
+            order,
+            order_name,
+            label_delay=(labels.horizon_days or 0) * DAY_S if config.created_at else 0.0,
+            test_share=config.test_share,
+            folds=config.folds,
+            seed=config.seed,
+        )
+        tested = _test(selection, config, labels, rows, y, order, protocol, jobs, progress)
+
+    drift = order is not None and drifted(y, order)
+    learned = learn(
+        schema,
+        encoded,
+        y,
+        seed=config.seed,
+        jobs=jobs,
+        drift=drift,
+        progress=lambda step, done, total: progress("learning from all leads", done, total),
+    )
+    progress("proving the scorecard", 0, 1)
+    proof = prove(learned, encoded, config.seed)
+    scorecard = with_reference(learned.scorecard, rows)
+    progress("proving the scorecard", 1, 1)
+
+    progress("measuring", 0, 1)
+    metrics = measure(tested.y, tested.probability, protocol.name, config.seed)
+    per_week, per_week_known = _leads_per_week(labels)
+    plan = ThresholdPlan(basis=config.threshold_basis, **config.thresholds)  # type: ignore[arg-type]
+    policy = choose_policy(
+        tested.probability, tested.y, per_week, plan, leads_per_week_known=per_week_known
+    )
+    facts = _facts(
+        frame,
+        config,
+        labels,
+        selection,
+        schema,
+        scorecard,
+        learned,
+        proof,
+        protocol,
+        tested,
+        metrics,
+        policy,
+        (per_week, per_week_known),
+        rows,
+        drift,
+    )
+    facts["model"]["seconds"] = round(time.perf_counter() - started, 1)
+    progress("measuring", 1, 1)
+    return TrainingResult(
+        scorecard=scorecard,
+        policy=policy,
+        metrics=metrics,
+        facts=facts,
+        leads=_as_sent(rows, schema, config),
+        tested=np.column_stack((tested.y, tested.probability)),
+    )
+
+
+def _schema(
+    rows: pd.DataFrame, selection: Selection, config: TrainConfig, labels: Labels
+) -> Schema:
+    columns = columns_of(rows, selection.names, selection.hints, config.created_at)
+    sources = {column.source for column in columns}
+    known = tuple(name for name, _ in selection.dropped if name not in sources)
+    return Schema(
+        columns=columns,
+        known=known,
+        id_field=config.id,
+        created_at_field=config.created_at,
+        target=labels.target,
+        positive=labels.positive,
+    )
+
+
+def _order(frame: pd.DataFrame, config: TrainConfig, labels: Labels) -> tuple[Floats | None, str]:
+    """What grows with time, shape (n,), and its name; (None, "") where nothing is known."""
+    if config.order_by == FILE_ORDER and FILE_ORDER not in frame.columns:
+        return np.arange(len(frame), dtype=np.float64), "order of the file"
+    if config.order_by:
+        if config.order_by in frame.columns:
+            numbers = pd.to_numeric(frame[config.order_by], errors="coerce")
+            if numbers.notna().all():
+                return numbers.to_numpy(dtype=np.float64), config.order_by
+        return moments_of(frame, config.order_by), config.order_by
+    if labels.created_s is not None:
+        return labels.created_s, config.created_at
+    return None, ""
+
+
+def _test(
+    selection: Selection,
+    config: TrainConfig,
+    labels: Labels,
+    rows: pd.DataFrame,
+    y: Floats,
+    order: Floats | None,
+    protocol: Protocol,
+    jobs: int,
+    progress: Progress,
+) -> _Tested:
+    """Repeat the whole training inside every split: schema, levels, knots, blend, calibration."""
+    total = len(protocol.splits)
+    done = 0.0
+    step = "testing forward in time" if protocol.kind == "forward" else "testing by folds"
+    inner = max(1, jobs // total)
+
+    def one(train_rows: NDArray[np.intp], test_rows: NDArray[np.intp]) -> tuple[Any, ...]:
+        nonlocal done
+        past, future = rows.iloc[train_rows], rows.iloc[test_rows]
+        schema = _schema(past, selection, config, labels)
+        encoded = encode(schema, past)
+        drift = order is not None and drifted(y[train_rows], order[train_rows])
+        learned = learn(
+            schema,
+            encoded,
+            y[train_rows],
+            seed=config.seed,
+            jobs=inner,
+            drift=drift,
+            progress=lambda _, part, of: progress(step, done + 0.8 * part / of, total),
+        )
+        batch = Scorer(with_reference(learned.scorecard, past)).frame(future)
+        others = predict_baselines(
+            schema, encoded, y[train_rows], encode(schema, future), config.seed
+        )
+        done += 1
+        progress(step, done, total)
+        return test_rows, batch.probability, batch.score, others
+
+    found = joblib.Parallel(n_jobs=min(jobs, total), prefer="threads")(
+        joblib.delayed(one)(*split) for split in protocol.splits
+    )
+    tested = np.concatenate([part[0] for part in found])
+    return _Tested(
+        y=y[tested],
+        probability=np.concatenate([part[1] for part in found]),
+        score=np.concatenate([part[2] for part in found]),
+        rows=tested,
+        baselines={name: np.concatenate([part[3][name] for part in found]) for name in BASELINES},
+    )
+
+
+def _test_held_out(
+    schema: Schema,
+    encoded: Encoded,
+    y: Floats,
+    rows: pd.DataFrame,
+    test_frame: pd.DataFrame,
+    config: TrainConfig,
+    labels: Labels,
+    jobs: int,
+    progress: Progress,
+) -> tuple[Protocol, _Tested]:
+    outcome = label(test_frame, config)
+    if outcome.positive != labels.positive:
+        raise OutcomeInvalid(
+            f"the test table reads '{outcome.positive}' as converted, the training table "
+            f"'{labels.positive}'",
+            column=config.target,
+            fix="say which value means converted with --positive",
+        )
+    known = np.flatnonzero(outcome.known)
+    future = test_frame.iloc[known]
+    step = "testing on the held-out table"
+    learned = learn(
+        schema,
+        encoded,
+        y,
+        seed=config.seed,
+        jobs=jobs,
+        progress=lambda _, part, of: progress(step, part, of),
+    )
+    batch = Scorer(with_reference(learned.scorecard, rows)).frame(future)
+    others = predict_baselines(schema, encoded, y, encode(schema, future), config.seed)
+    name = str(test_frame.attrs.get("source") or "a table of its own")
+    protocol = Protocol("held_out", f"held-out table: {name}", ((np.arange(len(y)), known),))
+    y_test = outcome.converted[known]
+    return protocol, _Tested(y_test, batch.probability, batch.score, known, others)
+
+
+def _leads_per_week(labels: Labels) -> tuple[float, bool]:
+    """Leads of a usual week: the median of the newest full weeks; 100 where no time is known."""
+    if labels.created_s is None:
+        return NOMINAL_WEEK, False
+    seconds = labels.created_s[~np.isnan(labels.created_s)]
+    age = np.floor((seconds.max() - seconds) / WEEK_S).astype(int)
+    weeks = min(WEEKS_COUNTED, int(age.max()))
+    if weeks < 1:
+        return float(len(seconds)), True
+    return max(float(np.median(np.bincount(age)[:weeks])), 0.1), True
+
+
+def _facts(
+    frame: pd.DataFrame,
+    config: TrainConfig,
+    labels: Labels,
+    selection: Selection,
+    schema: Schema,
+    scorecard: Scorecard,
+    learned: Learned,
+    proof: Proof,
+    protocol: Protocol,
+    tested: _Tested,
+    metrics: Metrics,
+    policy: Policy,
+    weekly: tuple[float, bool],
+    rows: pd.DataFrame,
+    drift: bool,
+) -> dict[str, Any]:
+    baselines = [
+        {"name": BASELINES[name], **_brief(tested.y, probability, protocol.name)}
+        for name, probability in tested.baselines.items()
+    ]
+    known = labels.converted[labels.known]
+    said = verdict(metrics, int(known.sum()), baselines)
+    contributions = Scorer(scorecard).frame(rows).contributions
+    data: dict[str, Any] = {
+        "source": str(frame.attrs.get("source", "a table in memory")),
+        "digest": str(frame.attrs.get("digest", "")),
+        "n_rows": len(frame),
+        "n_leads": len(known),
+        "n_conversions": int(known.sum()),
+        "base_rate": float(known.mean()),
+        "order": "time" if labels.created_s is not None else "rows" if config.order_by else "none",
+        "target": labels.target,
+        "positive": labels.positive,
+        "dropped": [{"column": name, "reason": reason} for name, reason in selection.dropped],
+        "leads_per_week": weekly[0],
+        "leads_per_week_known": weekly[1],
+    }
+    maturity: dict[str, Any] = {
+        "n_mature": len(known),
+        "n_unknown": int(len(frame) - len(known)),
+        "n_immature": labels.n_immature,
+        "n_conversions": int(known.sum()),
+    }
+    facts: dict[str, Any] = {
+        "model": {
+            "name": config.name,
+            "created_at": datetime.now(tz=UTC).isoformat(timespec="seconds"),
+            "leadml_version": leadml.__version__,
+            "python_version": platform.python_version(),
+            "seed": config.seed,
+        },
+        "verdict": said.as_dict(),
+        "data": data,
+        "labels": maturity,
+        "protocol": {
+            "name": protocol.name,
+            "kind": protocol.kind,
+            "n_train": protocol.n_train,
+            "n_test": protocol.n_test,
+        },
+        "metrics": metrics.as_dict(),
+        "baselines": baselines,
+        "gains": gains(tested.y, tested.probability),
+        "calibration": calibration(tested.y, tested.probability),
+        "score_bands": score_bands(tested.y, tested.score),
+        "policy": policy.as_dict(),
+        "effects": effects_of(scorecard, contributions),
+        "pairs": pairs_of(scorecard),
+        "size": {
+            "columns": len(schema.columns),
+            "pairs": len(scorecard.pairs),
+            "cells": scorecard.n_cells,
+            "trees": learned.n_trees,
+        },
+        "recipe": {
+            "weights": dict(
+                zip(
+                    ("depth-2 trees", "extra-random trees", "additive"),
+                    learned.weights,
+                    strict=False,
+                )
+            ),
+            "calibration_slope": learned.slope,
+            "calibration_intercept": learned.intercept,
+        },
+        "proof": {
+            "rows": proof.rows,
+            "max_difference": proof.max_difference,
+            "additivity": proof.additivity,
+        },
+        "base_log_odds": scorecard.base,
+        "checks": [],
+        "examples": [],
+        "notes": _notes(labels, protocol, drift),
+    }
+    if labels.created_s is not None:
+        _add_times(facts, labels, tested)
+    return facts
+
+
+def _brief(y: Floats, probability: Floats, protocol: str) -> dict[str, float]:
+    metrics = measure(y, probability, protocol)
+    return {
+        "roc_auc": metrics.roc_auc.value,
+        "log_loss": metrics.log_loss.value,
+        "brier": metrics.brier.value,
+    }
+
+
+def _add_times(facts: dict[str, Any], labels: Labels, tested: _Tested) -> None:
+    assert labels.created_s is not None
+    seconds = labels.created_s[~np.isnan(labels.created_s)]
+    facts["data"]["period"] = {"from": _day(seconds.min()), "to": _day(seconds.max())}
+    if labels.as_of is not None:
+        facts["labels"]["as_of"] = labels.as_of.isoformat(timespec="seconds")
+    if labels.horizon_days is not None:
+        facts["labels"]["horizon_days"] = labels.horizon_days
+        facts["labels"]["horizon_given"] = labels.horizon_given
+    if labels.curve:
+        facts["labels"]["curve"] = [dict(point) for point in labels.curve]
+    if facts["protocol"]["kind"] != "held_out":
+        born = labels.created_s[labels.known][tested.rows]
+        ordered = np.argsort(born, kind="stable")
+        months = by_group(
+            tested.y[ordered],
+            tested.probability[ordered],
+            [_day(moment)[:7] for moment in born[ordered]],
+        )
+        facts["months"] = [{"month": month.pop("group"), **month} for month in months]
+
+
+def _day(seconds: float) -> str:
+    return datetime.fromtimestamp(float(seconds), tz=UTC).date().isoformat()
+
+
+def _notes(labels: Labels, protocol: Protocol, drift: bool) -> list[str]:
+    notes = list(protocol.notes)
+    if protocol.kind == "folds":
+        notes.append(
+            "No order in time was known, so the figures come from random folds; they are "
+            "usually better than what the future will show. Name --created-at or --order-by."
+        )
+    if labels.horizon_days is not None and not labels.horizon_given:
+        notes.append(
+            f"The horizon of {labels.horizon_days} days was proposed from the time to conversion; "
+            "set it with --horizon-days."
+        )
+    if labels.n_immature:
+        notes.append(
+            f"{labels.n_immature} leads are younger than the horizon: they count as unknown, "
+            "never as lost, and were not learned from."
+        )
+    if drift:
+        notes.append(
+            "The conversion rate moved during the history, so the parts of the model were "
+            "weighted nearly equally."
+        )
+    return notes
+
+
+def _as_sent(rows: pd.DataFrame, schema: Schema, config: TrainConfig) -> list[dict[str, Any]]:
+    """Evenly spaced training rows as mappings without missing fields."""
+    places = np.unique(np.linspace(0, len(rows) - 1, min(64, len(rows))).astype(int))
+    wanted = [name for name in rows.columns if str(name) in schema.sources]
+    if config.id and config.id in rows.columns:
+        wanted.append(config.id)
+    return [
+        {
+            str(name): value.isoformat() if hasattr(value, "isoformat") else value
+            for name, value in record.items()
+            if not pd.isna(value)
+        }
+        for record in rows.iloc[places][wanted].to_dict("records")
+    ]
