@@ -1,4 +1,4 @@
-"""Rewrites the generated parts of the documents: plan, errors, commands.
+"""Rewrites the generated parts of the documents: plan, errors, commands, settings.
 
 ``make format`` runs it; ``tests/test_house.py`` fails where a document is behind.
 A generated part stands between ``<!-- generated: NAME -->`` and ``<!-- end -->``.
@@ -104,7 +104,19 @@ def leaves(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[st
         yield from leaves(child, (*words, name))
 
 
-PARTS: dict[str, Callable[[], str]] = {"plan": plan, "errors": errors, "commands": commands}
+def settings() -> str:
+    """Every setting with its default and meaning."""
+    from leadml.settings import settings_table
+
+    return settings_table()
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "plan": plan,
+    "errors": errors,
+    "commands": commands,
+    "settings": settings,
+}
 
 
 def refreshed(text: str) -> str:
