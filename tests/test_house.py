@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.metadata
 import importlib.util
 import re
 import shlex
@@ -26,6 +27,11 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.gl
 TOP_LEVEL = {"benchmarks", "data", "docs", "models", "notebooks", "serve", "src", "tests"}
 SERVING = ("cli.app", "cli.demo", "api", "service", "settings", "registry", "thresholds")
 HEAVY = ("pandas", "sklearn", "scipy", "lightgbm", "mlflow", "altair", "joblib", "optuna")
+
+# Libraries that another one, which is declared, brings and documents as its own part.
+COMPANIONS = {"starlette": "fastapi", "markupsafe": "jinja2", "threadpoolctl": "scikit-learn"}
+# Declared but not imported: pandas reads databases through it.
+NAMED_ONLY = {"sqlalchemy"}
 
 
 def name_of(path: Path) -> str:
@@ -203,3 +209,24 @@ def test_decisions_are_numbered_in_a_row() -> None:
     records = sorted((ROOT / "docs" / "decisions").glob("*.md"))
     assert [int(record.name[:4]) for record in records] == list(range(1, len(records) + 1))
     assert all(record.read_text("utf-8").startswith(f"# {record.name[:4]} ") for record in records)
+
+
+def test_every_library_is_declared() -> None:
+    """What the package imports from outside stands in pyproject.toml, and nothing else does."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    asked = [*project["dependencies"], *project["optional-dependencies"]["train"]]
+    declared = {re.split(r"[\[<>=; ]", name)[0].lower() for name in asked}
+    owners = importlib.metadata.packages_distributions()
+    used: set[str] = set()
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module or ""]
+            for name in (
+                {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"leadml"}
+            ):
+                used |= {owner.lower() for owner in owners.get(name, [name])}
+    assert used - set(COMPANIONS) <= declared
+    assert {COMPANIONS[name] for name in used & set(COMPANIONS)} <= declared
+    assert declared - used <= NAMED_ONLY

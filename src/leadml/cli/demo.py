@@ -133,6 +133,7 @@ def _server(settings: Settings) -> Iterator[str]:
         "LEADML_MODELS_DIR": settings.models_dir,
         "LEADML_TRACKING_URI": settings.tracking_uri,
         "LEADML_LOG_LEVEL": "error",
+        "LEADML_DRAIN_S": "0",
     }
     process = subprocess.Popen(  # noqa: S603 - our own interpreter, our own arguments
         [sys.executable, "-m", "leadml", "serve", "--port", str(port)],
