@@ -20,6 +20,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from leadml.leads import Kind, Schema
+from leadml.training.blending import log_loss_of
 from leadml.training.encoding import Encoded
 
 __all__ = ["Additive", "CategoryPart", "NumberPart", "learn_additive"]
@@ -31,7 +32,7 @@ KNOTS = (0.1, 0.3, 0.5, 0.7, 0.9)
 CLIP = (0.005, 0.995)
 STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 START = 3
-SELECT_ROWS = 60_000
+CHOOSING_FOLDS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,28 +197,36 @@ def _choose(
     jobs: int,
     tick: Callable[[], None],
 ) -> tuple[float, Floats]:
-    """Walk the strengths downhill from the middle; the loss has one valley."""
-    tried: dict[int, tuple[float, Floats]] = {}
+    """Walk the strengths downhill from the middle; the loss has one valley.
 
-    def margin(strength: float, train: Any, held_out: Any) -> Floats:
-        weights, intercept = _fit(matrix[train], y[train], strength)
-        found: Floats = matrix[held_out] @ weights + intercept
-        return found
+    Three folds choose; all folds then give the out-of-fold log-odds of the choice.
+    """
+    tried: dict[int, float] = {}
+
+    def margins(strength: float, chosen: Sequence[Any]) -> Floats:
+        def one(train: Any, held_out: Any) -> Floats:
+            weights, intercept = _fit(matrix[train], y[train], strength)
+            found: Floats = matrix[held_out] @ weights + intercept
+            return found
+
+        parts = joblib.Parallel(n_jobs=jobs, prefer="threads")(
+            joblib.delayed(one)(train, held_out) for train, held_out in chosen
+        )
+        out = np.full(len(y), np.nan)
+        for (_, held_out), part in zip(chosen, parts, strict=True):
+            out[held_out] = part
+        return out
 
     def loss_at(at: int) -> float:
         if at not in tried:
-            margins = joblib.Parallel(n_jobs=jobs, prefer="threads")(
-                joblib.delayed(margin)(STRENGTHS[at], train, held_out) for train, held_out in folds
-            )
-            out = np.empty(len(y))
-            for (_, held_out), part in zip(folds, margins, strict=True):
-                out[held_out] = part
-            tried[at] = (float(np.mean(np.logaddexp(0.0, np.where(y > 0, -out, out)))), out)
-        return tried[at][0]
+            out = margins(STRENGTHS[at], folds[:CHOOSING_FOLDS])
+            seen = ~np.isnan(out)
+            tried[at] = log_loss_of(y[seen], out[seen])
+        return tried[at]
 
     at = START
     step = 1 if loss_at(at + 1) < loss_at(at) else -1
     while 0 <= at + step < len(STRENGTHS) and loss_at(at + step) < loss_at(at):
         at += step
     tick()
-    return STRENGTHS[at], tried[at][1]
+    return STRENGTHS[at], margins(STRENGTHS[at], folds)

@@ -259,6 +259,7 @@ def _test(
             encoded,
             y[train_rows],
             seed=config.seed,
+            folds=config.folds,
             jobs=inner,
             drift=drift,
             progress=lambda _, part, of: progress(step, done + 0.8 * part / of, total),
