@@ -47,6 +47,9 @@ class Held:
         moved, self.moved = self.moved, False
         return moved
 
+    def close(self) -> None:
+        """Nothing to stop."""
+
 
 def serving(version: str = "7", held: Bundle | None = None) -> Serving:
     """Something that serves the hand-made bundle already."""

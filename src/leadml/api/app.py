@@ -71,7 +71,8 @@ def create_app(settings: Settings | None = None, serving: Serving | None = None)
             follower.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await follower
-            looker.shutdown(wait=False, cancel_futures=True)
+            looker.submit(serving.close)  # behind a look that may still run
+            looker.shutdown(wait=False)
             pool.shutdown(wait=False, cancel_futures=True)
 
     app = FastAPI(

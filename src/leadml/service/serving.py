@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from leadml.errors import LeadmlError, NoModel
 from leadml.registry.bundle import Bundle
+from leadml.registry.champion import Champion
 from leadml.scorecard import Scorer
 from leadml.service.answers import Versions
 from leadml.settings import Settings
@@ -23,12 +24,21 @@ log = logging.getLogger(__name__)
 class Pointer(Protocol):
     """What tells which bundle is the champion (see ``registry.champion.Champion``)."""
 
+    @property
+    def degraded(self) -> str | None:
+        """Why the newest champion may not be held; None when all is well."""
+        ...
+
     def current(self) -> tuple[str, Bundle]:
         """Version and verified bundle; raises NoModel."""
         ...
 
     def poll(self) -> bool:
         """Look again; True when the champion moved."""
+        ...
+
+    def close(self) -> None:
+        """Stop looking."""
         ...
 
 
@@ -78,14 +88,13 @@ class Serving:
         self.name = name
         self._pointer = pointer
         self._served: Served | None = None
+        self._absent = f"no version of '{name}' is served yet"
         self._problem: str | None = None
         self._lock = threading.Lock()
 
     @classmethod
     def of(cls, settings: Settings) -> Serving:
         """Follow the champion that the settings name; nothing is read yet."""
-        from leadml.registry.champion import Champion
-
         pointer = Champion(
             Path(settings.models_dir), settings.model_name, tracking_uri=settings.tracking_uri
         )
@@ -101,10 +110,7 @@ class Serving:
         """
         served = self._served
         if served is None:
-            raise NoModel(
-                f"no version of '{self.name}' is served yet",
-                fix="train one: leadml train FILE --target COLUMN",
-            )
+            raise NoModel(self._absent, fix="train one: leadml train FILE --target COLUMN")
         return served
 
     @property
@@ -112,8 +118,7 @@ class Serving:
         """Why what is served may not be the newest; None when all is well."""
         if self._problem is not None:
             return self._problem
-        reason = getattr(self._pointer, "degraded", None)
-        return None if not reason else str(reason)
+        return self._pointer.degraded
 
     def refresh(self) -> bool:
         """Look at the champion; True when another version is served afterwards.
@@ -136,7 +141,8 @@ class Serving:
                     self._problem = None
                     return False
                 self._served = Served.of(self.name, version, bundle)
-            except NoModel:
+            except NoModel as error:
+                self._absent = error.detail
                 self._problem = None
                 return False
             except LeadmlError as error:
@@ -145,6 +151,10 @@ class Serving:
             self._problem = None
         log.info("serving %s", self._served.versions.model)
         return True
+
+    def close(self) -> None:
+        """Stop following; what is served stays."""
+        self._pointer.close()
 
     def _say(self, problem: str) -> None:
         if problem != self._problem:
