@@ -16,7 +16,7 @@ from leadml.scorecard import Scorer, digits4
 __all__ = ["Figure", "measure"]
 
 NOT_LEARNED = ["lead_id", "created_at", "converted", "converted_at"]
-SERVING = "leadml.service, leadml.api"
+SERVING = "leadml.api.server"
 
 
 class Figure(NamedTuple):
