@@ -27,7 +27,7 @@ __all__ = ["walk"]
 READY_WITHIN_S = 30.0
 ANSWER_WITHIN_S = 10.0
 ASKED_LEADS = 200
-NOT_SENT = ("lead_id", "created_at", "converted", "converted_at")
+NOT_SENT = ("lead_id", "created_at", "email", "phone", "converted", "converted_at")
 
 
 def walk(folder: Path, n_leads: int, seed: int) -> None:

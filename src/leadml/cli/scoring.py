@@ -39,6 +39,9 @@ def score(
         str | None, typer.Option(help="Version to score with; the champion if left out.")
     ] = None,
     reasons: Annotated[int, typer.Option(min=0, max=50, help="Reasons per lead.")] = 3,
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="Score columns that the file lacks as missing.")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")
     ] = False,
@@ -56,7 +59,12 @@ def score(
 
     answer(
         lambda leadml, steps: leadml.score_file(
-            file, output, model=model, reasons=reasons, progress=steps
+            file,
+            output,
+            model=model,
+            reasons=reasons,
+            allow_missing=allow_missing,
+            progress=steps,
         ),
         show,
         as_json,
