@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import signal
@@ -10,7 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 import uvicorn
 
@@ -23,6 +24,9 @@ from leadml.settings import Settings, unknown_settings
 __all__ = ["bind", "run"]
 
 log = logging.getLogger(__name__)
+
+LAST_REQUESTS_S: Final = 0.5
+"""After the listener is closed, how long requests on open connections are waited for."""
 
 
 def bind(settings: Settings) -> socket.socket:
@@ -97,7 +101,7 @@ def run(
         timeout_keep_alive=75,
         backlog=2048,
     )
-    server = _Server(config, _announcement(settings, listener), say or _to_stderr)
+    server = _Server(config, listener, _announcement(settings, listener), say or _to_stderr)
     # uvicorn raises the signal again once it is done: the process then ends with 0, not by it
     before = signal.signal(signal.SIGTERM, lambda *_: None) if _in_main_thread() else None
     try:
@@ -110,10 +114,17 @@ def run(
 
 
 class _Server(uvicorn.Server):
+    """uvicorn that says where it listens and leaves no accepted connection unanswered."""
+
     def __init__(
-        self, config: uvicorn.Config, announcement: str, say: Callable[[str], None]
+        self,
+        config: uvicorn.Config,
+        listener: socket.socket,
+        announcement: str,
+        say: Callable[[str], None],
     ) -> None:
         super().__init__(config)
+        self._listener = listener
         self._announcement = announcement
         self._say = say
 
@@ -121,6 +132,46 @@ class _Server(uvicorn.Server):
         await super().startup(sockets=sockets)
         if self.started:
             self._say(self._announcement)
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        """Stop accepting, answer what was accepted, then shut down as uvicorn does.
+
+        Closing a listener resets connections that the kernel has accepted for it, and
+        uvicorn's shutdown closes those whose request has not arrived yet: both would be
+        failed requests of clients that did nothing wrong.
+        """
+        waiting = _taken_from(self._listener)
+        for server in self.servers:
+            server.close()
+        loop = asyncio.get_running_loop()
+        for connection in waiting:
+            await loop.connect_accepted_socket(self._protocol, connection)
+        deadline = loop.time() + LAST_REQUESTS_S
+        while self.server_state.connections and loop.time() < deadline:
+            await asyncio.sleep(0.01)
+        await super().shutdown(sockets=sockets)
+
+    def _protocol(self) -> asyncio.Protocol:
+        kind: Any = self.config.http_protocol_class
+        made: asyncio.Protocol = kind(
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
+        return made
+
+
+def _taken_from(listener: socket.socket) -> list[socket.socket]:
+    """Connections that the kernel has accepted and nobody has taken yet."""
+    found: list[socket.socket] = []
+    listener.setblocking(False)
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:  # none left, or the listener is closed already
+            return found
+        connection.setblocking(False)
+        found.append(connection)
 
 
 def _announcement(settings: Settings, listener: socket.socket) -> str:
