@@ -1,0 +1,346 @@
+"""The champion, found and followed without importing MLflow.
+
+MLflow's alias rules; the pointer file ``models/<name>/champion.json`` is what was last
+verified, and rules while MLflow does not answer. Only a bundle that was verified, golden
+rows included, takes the place of the one before.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Final
+
+import orjson
+
+from leadml.errors import BundleError, NoModel, RegistryError
+from leadml.registry.aliases import AliasSource, Named, alias_source
+from leadml.registry.bundle import Bundle, canonical, read_bundle
+from leadml.registry.place import absolute_uri, check_name
+
+__all__ = ["CHAMPION", "POINTER", "Champion", "Pointed", "read_pointer", "write_pointer"]
+
+CHAMPION: Final = "champion"
+POINTER: Final = "champion.json"
+POINTER_BYTES: Final = 10_000
+FETCH_LIMIT_S: Final = 120.0
+RETRY_AFTER_S: Final = 30.0
+_SENTENCE: Final = 500
+
+
+@dataclass(frozen=True)
+class Pointed:
+    """What the pointer file says."""
+
+    version: str
+    digest: str
+    moved_at: str
+
+    @property
+    def named(self) -> Named:
+        """Version and digest."""
+        return Named(self.version, self.digest)
+
+
+def read_pointer(models_dir: Path | str, name: str) -> Pointed | None:
+    """The pointer of a model; None where there is none.
+
+    Raises
+    ------
+    RegistryError
+        The file is no pointer.
+    """
+    path = Path(models_dir) / check_name(name) / POINTER
+    try:
+        with path.open("rb") as file:
+            data = orjson.loads(file.read(POINTER_BYTES))
+        named = Named.checked(data["version"], data["digest"])
+        return Pointed(named.version, named.digest, str(data["moved_at"]))
+    except FileNotFoundError:
+        return None
+    except (OSError, KeyError, TypeError, ValueError, RegistryError) as error:
+        raise RegistryError(
+            f"{name}/{POINTER} is no pointer to a version",
+            fix="name the champion again: leadml models promote VERSION",
+        ) from error
+
+
+def write_pointer(models_dir: Path | str, name: str, named: Named) -> Pointed:
+    """Point at a version whose bundle was verified; atomic and durable."""
+    folder = Path(models_dir) / check_name(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    moved_at = datetime.now(UTC).isoformat(timespec="seconds")
+    pointed = Pointed(named.version, named.digest, moved_at.replace("+00:00", "Z"))
+    fresh = folder / f".{POINTER}-{os.getpid()}-{secrets.token_hex(4)}"
+    try:
+        with fresh.open("xb") as file:
+            file.write(
+                canonical({"version": named.version, "digest": named.digest, "moved_at": moved_at})
+            )
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(folder / POINTER)
+    finally:
+        fresh.unlink(missing_ok=True)
+    return pointed
+
+
+class Champion:
+    """Follows the champion of one model.
+
+    One thread at a time may call :meth:`poll`; :meth:`current` reads one reference.
+
+    Parameters
+    ----------
+    models_dir
+        Folder of verified bundles, one folder per model.
+    name
+        Name of the registered model.
+    tracking_uri
+        MLflow's URI; None follows the pointer file alone.
+    read
+        Reads and proves a bundle, given its folder and the digest it must have.
+    fetch_limit_s, retry_after_s
+        Longest wait for a version fetched from MLflow, and pause after a failure.
+
+    Attributes
+    ----------
+    last_error
+        Why the newest champion is not served; None when it is.
+    """
+
+    def __init__(
+        self,
+        models_dir: Path | str,
+        name: str,
+        tracking_uri: str | None = None,
+        *,
+        read: Callable[[Path, str], Bundle] | None = None,
+        fetch_limit_s: float = FETCH_LIMIT_S,
+        retry_after_s: float = RETRY_AFTER_S,
+    ) -> None:
+        self.models_dir = Path(models_dir)
+        self.name = check_name(name)
+        self.tracking_uri = None if tracking_uri is None else absolute_uri(tracking_uri)
+        self.last_error: str | None = None
+        self._source: AliasSource | None = (
+            None if self.tracking_uri is None else alias_source(self.tracking_uri)
+        )
+        self._read = read or (lambda folder, digest: read_bundle(folder, digest=digest))
+        self._fetch_limit_s = fetch_limit_s
+        self._retry_after_s = retry_after_s
+        self._held: tuple[Named, Bundle] | None = None
+        self._silent: str | None = None
+        self._refused: dict[Named, tuple[int, int]] = {}
+        self._fetching: _Fetching | None = None
+        self._not_before: dict[Named, float] = {}
+
+    @property
+    def degraded(self) -> str | None:
+        """Why what is served may not be the newest; None when all is well."""
+        return self.last_error or self._silent
+
+    @property
+    def digest(self) -> str | None:
+        """Digest of the bundle held; None while there is none."""
+        return None if self._held is None else self._held[1].digest
+
+    def current(self) -> tuple[str, Bundle]:
+        """Version and verified bundle of the champion.
+
+        Looks for it first if nothing has been found so far.
+
+        Raises
+        ------
+        NoModel
+            There is none, or none that could be verified.
+        """
+        if self._held is None:
+            self.poll()
+        if self._held is None:
+            because = f": {self.degraded}" if self.degraded else ""
+            raise NoModel(
+                f"no version of '{self.name}' can be served{because}",
+                fix="train one: leadml train FILE --target COLUMN",
+            )
+        named, bundle = self._held
+        return named.version, bundle
+
+    def poll(self) -> bool:
+        """Look again; True when another bundle is held afterwards.
+
+        Whatever fails, what is held stays, and :attr:`degraded` says why.
+        """
+        try:
+            pointed = read_pointer(self.models_dir, self.name)
+            fault = None
+        except RegistryError as error:
+            pointed, fault = None, error.detail
+        wanted = self._ask(pointed) or (pointed.named if pointed else None)
+        if wanted is None:
+            self.last_error = fault
+            return False
+        if self._held is not None and self._held[0] == wanted:
+            self.last_error = None
+            self._settle_fetch(None)
+            self._point(wanted, pointed)
+            return False
+        if self._take(wanted):
+            self.last_error = None
+            self._point(wanted, pointed)
+            return True
+        # nothing better yet: at least what was verified last
+        if self._held is None and pointed is not None and pointed.named != wanted:
+            said = self.last_error
+            taken = self._take(pointed.named, fetch=False)
+            self.last_error = said
+            return taken
+        return False
+
+    def close(self) -> None:
+        """Stop fetching."""
+        if self._fetching is not None:
+            self._fetching.stop()
+            self._fetching = None
+
+    # --- asking -------------------------------------------------------------------
+
+    def _ask(self, pointed: Pointed | None) -> Named | None:
+        if self._source is None:
+            return None
+        try:
+            found = self._source.ask(self.name, CHAMPION)
+        except RegistryError as error:
+            served = self._held is not None or pointed is not None
+            self._silent = (
+                f"{error.detail}; the champion is taken from the local copy"
+                if served
+                else error.detail
+            )
+            return None
+        self._silent = None
+        return found
+
+    def _point(self, wanted: Named, pointed: Pointed | None) -> None:
+        if pointed is not None and pointed.named == wanted:
+            return
+        try:
+            write_pointer(self.models_dir, self.name, wanted)
+        except OSError as error:  # a read-only copy can still be served
+            self._silent = self._silent or f"the pointer cannot be written: {error.strerror}"
+
+    # --- taking -------------------------------------------------------------------
+
+    def _take(self, wanted: Named, *, fetch: bool = True) -> bool:
+        """Hold a version if its local bundle is sound; otherwise have it fetched."""
+        folder = self.models_dir / self.name / wanted.version
+        if fetch and self._fetch_runs(wanted):
+            return False
+        seen = _state(folder)
+        if seen is not None and self._refused.get(wanted) != seen:
+            try:
+                self._held = (wanted, self._read(folder, wanted.digest))
+            except BundleError as error:
+                self._refused[wanted] = seen
+                self.last_error = f"version {wanted.version} is not served: {error.detail}"
+            else:
+                self._refused.clear()
+                self._not_before.clear()
+                return True
+        if fetch:
+            self._start_fetch(wanted)
+        return False
+
+    def _fetch_runs(self, wanted: Named) -> bool:
+        self._settle_fetch(wanted)
+        return self._fetching is not None
+
+    def _settle_fetch(self, wanted: Named | None) -> None:
+        """End a fetch that is done, hangs, or is no longer wanted."""
+        fetching = self._fetching
+        if fetching is None:
+            return
+        if fetching.wanted != wanted:
+            self.close()
+            return
+        said = fetching.said(self._fetch_limit_s)
+        if said is None:
+            return
+        self._fetching = None
+        if said:
+            self.last_error = f"version {fetching.wanted.version} is not served: {said}"
+
+    def _start_fetch(self, wanted: Named) -> None:
+        if self.tracking_uri is None:
+            self.last_error = self.last_error or f"version {wanted.version} has no local copy"
+            return
+        now = time.monotonic()
+        if now < self._not_before.get(wanted, 0.0):
+            return
+        self._not_before[wanted] = now + self._retry_after_s
+        self._fetching = _Fetching(
+            wanted,
+            [
+                *(sys.executable, "-m", "leadml.registry.errands", "fetch"),
+                *("--models-dir", str(self.models_dir.absolute())),
+                *("--name", self.name, wanted.version),
+            ],
+            self.tracking_uri,
+        )
+
+
+def _state(folder: Path) -> tuple[int, int] | None:
+    """What changes when a bundle is replaced; None where there is none."""
+    try:
+        found = folder.lstat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+class _Fetching:
+    """A child process that fetches one version; the server itself never imports MLflow."""
+
+    def __init__(self, wanted: Named, command: list[str], tracking_uri: str) -> None:
+        self.wanted = wanted
+        self._began = time.monotonic()
+        self._output: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the child)
+        self._child = subprocess.Popen(  # noqa: S603 (our own interpreter, no shell)
+            command,
+            env={**os.environ, "MLFLOW_TRACKING_URI": tracking_uri},  # it may hold a password
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=self._output,
+        )
+
+    def said(self, limit_s: float) -> str | None:
+        """None while it runs, "" when it succeeded, otherwise what went wrong."""
+        code = self._child.poll()
+        if code is None:
+            if time.monotonic() - self._began < limit_s:
+                return None
+            self.stop()
+            return f"fetching it took longer than {limit_s:g} s"
+        self._output.seek(0, os.SEEK_END)
+        self._output.seek(max(0, self._output.tell() - 4 * _SENTENCE))
+        lines = self._output.read().decode("utf-8", "replace").strip().splitlines()
+        self._output.close()
+        if code == 0:
+            return ""
+        last = re.sub(r"\s+", " ", lines[-1])[:_SENTENCE] if lines else f"exit code {code}"
+        return f"it cannot be fetched: {last}"
+
+    def stop(self) -> None:
+        """End the child and wait for it."""
+        self._child.kill()
+        self._child.wait()
+        self._output.close()
