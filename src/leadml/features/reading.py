@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from leadml.features.moments import part_of
 from leadml.leads.schema import Column
-from leadml.leads.values import BAD, _Bad, number_of, text_of
+from leadml.leads.values import BAD, LARGEST, _Bad, number_of, text_of
 from leadml.leads.vocabulary import Kind
 
 __all__ = ["Readings", "read_column", "reader_of"]
@@ -55,7 +55,7 @@ def read_column(column: Column, values: Sequence[Any] | NDArray[Any]) -> Reading
     if array is not None and getattr(array, "kind", "O") in "fiub" and not column.derive:
         numbers = np.asarray(values)
         if column.kind is Kind.NUMBER:
-            return Readings(numbers.astype(np.float64, copy=False))
+            return Readings(np.clip(numbers.astype(np.float64, copy=False), -LARGEST, LARGEST))
         distinct, inverse = np.unique(numbers, return_inverse=True)
         texts = np.array([text_of(value) for value in distinct.tolist()] or [None], dtype=object)
         if numbers.dtype.kind == "b":

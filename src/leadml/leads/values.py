@@ -20,18 +20,20 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 import unicodedata
 from typing import Any, Final
 
-__all__ = ["BAD", "MISSING_WORDS", "number_of", "text_of"]
+__all__ = ["BAD", "LARGEST", "MISSING_WORDS", "number_of", "text_of"]
 
 MISSING_WORDS: Final = frozenset(
     {"", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "<NA>", "NaT", "#N/A"}
 )
 
-_WHOLE_FLOAT = re.compile(r"[+-]?\d+\.0+")
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_INFINITE = {"inf": math.inf, "+inf": math.inf, "-inf": -math.inf}
+_WHOLE_FLOAT = re.compile(r"[+-]?[0-9]+\.0+")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+LARGEST: Final = sys.float_info.max
+_INFINITE = {"inf": LARGEST, "+inf": LARGEST, "-inf": -LARGEST}
 
 
 class _Bad:
@@ -80,14 +82,14 @@ def number_of(value: Any) -> float | None | _Bad:
 
     Numeric text in the form of JSON or Python numbers is accepted ("240", "1e3"),
     because CRMs send it; thousands separators and decimal commas are not, because
-    they cannot be told apart.
+    they cannot be told apart. Infinities are read as the largest finite number.
     """
     if isinstance(value, str):
         text = value.strip()
         if text in MISSING_WORDS:
             return None
         if _NUMBER.fullmatch(text):
-            return float(text)
+            return _finite(float(text))
         lowered = text.lower()
         if lowered in _INFINITE:
             return _INFINITE[lowered]
@@ -101,5 +103,9 @@ def number_of(value: Any) -> float | None | _Bad:
             number = float(value)
         except (OverflowError, TypeError, ValueError):
             return BAD
-        return None if math.isnan(number) else number
+        return None if math.isnan(number) else _finite(number)
     return None if type(value).__name__ in ("NAType", "NaTType") else BAD
+
+
+def _finite(number: float) -> float:
+    return min(max(number, -LARGEST), LARGEST)

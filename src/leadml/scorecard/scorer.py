@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from leadml.errors import InvalidField, InvalidValue
 from leadml.features.reading import Readings, read_column, reader_of
-from leadml.leads.values import BAD, text_of
+from leadml.leads.values import BAD, LARGEST, text_of
 from leadml.leads.vocabulary import Kind, Role
 from leadml.scorecard.card import ColumnTable, Scorecard
 from leadml.scorecard.reasons import reasons_of
@@ -401,7 +401,7 @@ class _NumberBinner:
         self.quick = not column.derive
 
     def __call__(self, value: Any, warnings: list[Warned]) -> tuple[int, float, float | None]:
-        if self.quick and type(value) is float and value == value:
+        if self.quick and type(value) is float and -LARGEST <= value <= LARGEST:
             number = value
         else:
             found = None if value is _ABSENT else self.read(value)

@@ -1,1 +1,5 @@
 """All that leadml does, as one object."""
+
+from leadml.service.service import Leadml
+
+__all__ = ["Leadml"]

@@ -33,6 +33,7 @@ CLIP = (0.005, 0.995)
 STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 START = 3
 CHOOSING_FOLDS = 3
+HUGE = 1e100
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +93,7 @@ class _Design:
 
 def _design_number(values: Floats) -> _Design | None:
     gone = np.isnan(values)
-    present = values[~gone & np.isfinite(values)]
+    present = values[~gone & (np.abs(values) < HUGE)]
     if not len(present):
         return None
     low, high = np.quantile(present, CLIP)

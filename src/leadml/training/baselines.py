@@ -62,7 +62,7 @@ def _logistic(train: Encoded, y: Floats, test: Encoded) -> Floats:
 
 
 def _finite(matrix: Floats) -> Floats:
-    return np.where(np.isinf(matrix), np.nan, matrix)
+    return np.where(np.abs(matrix) > 1e100, np.nan, matrix)
 
 
 def _odoo(schema: Schema, train: Encoded, y: Floats, test: Encoded) -> Floats:

@@ -18,7 +18,7 @@ from leadml.errors import InvalidValue
 from leadml.features import read_column
 from leadml.features.moments import moment_of
 from leadml.leads import Column, Kind, Role, Schema
-from leadml.leads.values import BAD, number_of, text_of
+from leadml.leads.values import BAD, LARGEST, number_of, text_of
 
 __all__ = ["Encoded", "Hint", "columns_of", "encode", "guess_kind"]
 
@@ -139,7 +139,7 @@ def _with_facts(plain: Column, series: Any) -> Column:
     if plain.kind is Kind.NUMBER:
         gone = np.isnan(values)
         present = values[~gone]
-        finite = present[np.isfinite(present)]
+        finite = present[np.abs(present) < LARGEST]
         return Column(
             **common,
             low=float(finite.min()) if len(finite) else None,

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.multiclass import check_classification_targets
 
 from leadml.errors import OutcomeInvalid, TargetOneClass
 from leadml.leads import Role, Schema
-from leadml.scorecard import Scorecard, Scorer
+from leadml.scorecard import Scorecard, Scorer, reasons_of
 from leadml.training.encoding import Hint, columns_of, encode
 from leadml.training.learning import BAGS, learn, prove, with_reference
 
@@ -137,11 +138,13 @@ class LeadScorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Log-odds of conversion, shape (n,)."""
-        return self._scorer.frame(self._checked(X)).log_odds
+        frame = self._checked(X)
+        return self._scorer.frame(frame).log_odds
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Calibrated chances, shape (n, 2): not converting, converting."""
-        chance = self._scorer.frame(self._checked(X)).probability
+        frame = self._checked(X)
+        chance = self._scorer.frame(frame).probability
         return np.column_stack((1.0 - chance, chance))
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -161,8 +164,6 @@ class LeadScorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         frame = self._checked(X)
         batch = self._scorer.frame(frame)
-        from leadml.scorecard import reasons_of
-
         texts = [
             reasons_of(
                 self.scorecard_.schema, batch.contributions_of(row), batch.values(row), reasons
@@ -181,8 +182,6 @@ class LeadScorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _checked(self, X: Any) -> pd.DataFrame:
         if not hasattr(self, "_scorer"):
-            from sklearn.exceptions import NotFittedError
-
             raise NotFittedError("this LeadScorer is not fitted yet; call fit first")
         return _frame(X)
 

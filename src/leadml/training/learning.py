@@ -211,8 +211,9 @@ def _hostile(scorecard: Scorecard, encoded: Encoded, seed: int, count: int) -> F
             cuts = cuts if len(cuts) else np.zeros(1)
             drawn = random.choice(cuts, count)
             nudge = random.integers(0, 6, count)
-            drawn = np.where(nudge == 1, np.nextafter(drawn, np.inf), drawn)
-            drawn = np.where(nudge == 2, np.nextafter(drawn, -np.inf), drawn)
+            with np.errstate(over="ignore"):  # infinities are hostile too
+                drawn = np.where(nudge == 1, np.nextafter(drawn, np.inf), drawn)
+                drawn = np.where(nudge == 2, np.nextafter(drawn, -np.inf), drawn)
             drawn = np.where(nudge == 3, np.nan, drawn)
             drawn = np.where(nudge == 4, random.choice([1e300, -1e300], count), drawn)
         rows[hit, i] = drawn[hit]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ __all__ = ["Bag", "Node", "TreeRecipe", "learn_bag", "plain_recipe", "random_rec
 Floats = NDArray[np.float64]
 
 ZERO = float(np.float32(1e-35))  # LightGBM's kZeroThreshold
+DUMPED_INFINITY = 1e300  # how LightGBM writes an infinite threshold
 
 
 @dataclass(frozen=True)
@@ -198,6 +200,8 @@ def _node(data: dict[str, Any]) -> Node:
         members = frozenset(int(code) for code in str(data["threshold"]).split("||"))
         return Node(column=column, members=members, left=left, right=right)
     threshold = float(data["threshold"])
+    if threshold >= DUMPED_INFINITY:
+        threshold = sys.float_info.max  # any number against missing
     if -ZERO <= threshold < 0.0:
         # numbers within ZERO of 0 are read as 0 when predicting: a cut just below 0 is strict
         threshold = math.nextafter(-ZERO, -math.inf)

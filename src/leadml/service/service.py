@@ -1,0 +1,324 @@
+"""What the commands and the routes ask of leadml."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from leadml.errors import ConfigError, ExtraMissing, FileMissing
+from leadml.settings import Settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from leadml.service.serving import Served
+    from leadml.training.config import TrainConfig
+    from leadml.training.train import TrainingResult
+
+__all__ = ["Leadml", "Progress"]
+
+Progress = Callable[[str, float, float], None]
+
+EXAMPLES = 4
+
+
+def silent(step: str, done: float = 0.0, total: float = 0.0) -> None:
+    """The progress of nobody."""
+
+
+class Leadml:
+    """Everything leadml does, for one set of settings.
+
+    Methods return plain data (what ``--json`` prints) and raise errors of
+    ``leadml.errors``. Creating it reads nothing.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings()
+
+    # --- learning ---------------------------------------------------------------
+
+    def train(
+        self, source: str, options: Mapping[str, Any] | None = None, progress: Progress = silent
+    ) -> dict[str, Any]:
+        """Train on a history, test, register; see ``leadml train --help``.
+
+        Parameters
+        ----------
+        source
+            CSV or Parquet file, or a database URL (with the option ``query``).
+        options
+            Fields of ``TrainConfig``, and ``config`` (a leadml.toml), ``query``,
+            ``test`` (a table to test on), ``outcomes`` (a second table).
+        progress
+            Called with a step, what is done, the total.
+        """
+        _need_training()
+        from leadml.registry.tracking import log_training
+        from leadml.reports.card import model_card
+        from leadml.reports.charts import figures
+        from leadml.reports.page import render_report
+        from leadml.training.train import train
+
+        started = time.perf_counter()
+        frame, config, test_frame = self._history(source, dict(options or {}), progress)
+        result = train(frame, config, test_frame=test_frame, jobs=_jobs(), progress=progress)
+        facts = result.facts
+        facts["examples"] = _examples(result)
+        progress("drawing the report", 0, 1)
+        report, card, drawn = render_report(facts), model_card(facts), figures(facts)
+        progress("drawing the report", 1, 1)
+        registered = log_training(
+            result,
+            report=report,
+            card=card,
+            figures=drawn,
+            config=config.as_dict(),
+            models_dir=self.settings.models_dir,
+            tracking_uri=self.settings.tracking_uri,
+            progress=progress,
+        )
+        return {
+            "model": registered.name,
+            "version": registered.version,
+            "alias": registered.alias,
+            "run_id": registered.run_id,
+            "bundle": str(registered.bundle),
+            "verdict": facts["verdict"],
+            "n_leads": facts["data"]["n_leads"],
+            "n_conversions": facts["data"]["n_conversions"],
+            "metrics": facts["metrics"],
+            "policy": facts["policy"],
+            "checks": facts["checks"],
+            "notes": facts["notes"],
+            "protocol": facts["protocol"],
+            "report": str(registered.report),
+            "seconds": round(time.perf_counter() - started, 1),
+        }
+
+    def _history(
+        self, source: str, options: dict[str, Any], progress: Progress
+    ) -> tuple[pd.DataFrame, TrainConfig, pd.DataFrame | None]:
+        """The table, what to learn from it, and a table to test on."""
+        from leadml.datasets import join_outcomes, read_table
+        from leadml.training.config import TrainConfig, load_config
+        from leadml.training.guess import guess
+
+        file, query, test = (options.pop(key, None) for key in ("config", "query", "test"))
+        config = load_config(file) if file is not None else TrainConfig()
+        config = config.with_options(**options)
+        progress("reading the table", 0, 1)
+        frame = read_table(source, query=query, text=config.as_text)
+        if config.outcomes:
+            outcomes = read_table(config.outcomes)
+            joined = join_outcomes(
+                frame,
+                outcomes,
+                config.outcomes_join,
+                created_at=config.created_at,
+                outcome_at=config.outcome_at,
+            )
+            frame, config = joined.frame, joined.configured(config)
+        if file is None:
+            config = guess(frame, config.target).fill(config)
+        test_frame = read_table(test, text=config.as_text) if test else None
+        progress("reading the table", 1, 1)
+        return frame, config, test_frame
+
+    def init(
+        self, source: str, output: Path = Path("leadml.toml"), force: bool = False
+    ) -> dict[str, Any]:
+        """Guess what the columns of a table mean and write a commented ``leadml.toml``."""
+        from leadml.datasets import read_table
+        from leadml.training.config import dump_config
+        from leadml.training.guess import guess
+
+        if output.exists() and not force:
+            raise ConfigError(
+                f"'{output}' is there already", fix="choose another --output, or pass --force"
+            )
+        found = guess(read_table(source))
+        output.write_text(dump_config(found.config, found.notes), encoding="utf-8")
+        return {
+            "config": str(output),
+            "target": found.config.target,
+            "guess": found.config.as_dict(),
+            "doubts": [str(doubt) for doubt in found.doubts],
+        }
+
+    # --- scoring ------------------------------------------------------------------
+
+    def served(self, version: str | None = None) -> Served:
+        """The champion, or a version by its number or alias, laid out for scoring."""
+        from leadml.service.serving import Served, Serving
+
+        if version is None:
+            serving = Serving.of(self.settings)
+            serving.refresh()
+            return serving.current()
+        from leadml.registry.bundle import read_bundle
+        from leadml.registry.tracking import fetch
+
+        number, folder = fetch(
+            self.settings.model_name,
+            version,
+            models_dir=self.settings.models_dir,
+            tracking_uri=self.settings.tracking_uri,
+        )
+        return Served.of(self.settings.model_name, number, read_bundle(folder))
+
+    def score_file(
+        self,
+        source: str,
+        output: Path,
+        *,
+        model: str | None = None,
+        reasons: int = 3,
+        allow_missing: bool = False,
+        progress: Progress = silent,
+    ) -> dict[str, Any]:
+        """Score a table of leads into a CSV or Parquet file."""
+        from leadml.datasets import read_table
+        from leadml.datasets.write import write_table
+        from leadml.service.files import refuse_missing_columns, score_table
+
+        served = self.served(model)
+        progress("reading the table", 0, 1)
+        schema = served.scorer.schema
+        texts = [c.source for c in schema.columns if c.kind == "category" or c.derive]
+        frame = read_table(source, text=texts)
+        progress("reading the table", 1, 1)
+        if not allow_missing:
+            refuse_missing_columns(frame, schema)
+        progress("scoring", 0, 1)
+        found = score_table(served, frame, reasons)
+        progress("scoring", 1, 1)
+        write_table(found, output)
+        return {
+            "output": str(output),
+            "n_leads": len(found),
+            "model_version": served.versions.model,
+            "policy_version": served.versions.policy,
+            "stages": found["proposed_stage"].value_counts().to_dict(),
+        }
+
+    # --- versions -------------------------------------------------------------------
+
+    def models(self) -> list[dict[str, Any]]:
+        """Registered versions, newest first."""
+        _need_training()
+        from leadml.registry.tracking import versions
+
+        found = versions(self.settings.model_name, tracking_uri=self.settings.tracking_uri)
+        return [version.as_dict() for version in found]
+
+    def promote(self, version: str, reason: str = "") -> dict[str, Any]:
+        """Make a version the champion; a running server follows by itself."""
+        _need_training()
+        from leadml.registry.tracking import promote
+
+        return promote(
+            self.settings.model_name,
+            version,
+            reason,
+            models_dir=self.settings.models_dir,
+            tracking_uri=self.settings.tracking_uri,
+        ).as_dict()
+
+    def rollback(self, reason: str = "") -> dict[str, Any]:
+        """Make the champion before this one champion again."""
+        _need_training()
+        from leadml.registry.tracking import rollback
+
+        return rollback(
+            self.settings.model_name,
+            reason,
+            models_dir=self.settings.models_dir,
+            tracking_uri=self.settings.tracking_uri,
+        ).as_dict()
+
+    def report(self, version: str | None = None, output: Path | None = None) -> dict[str, Any]:
+        """Write the report of a version as one HTML file."""
+        _need_training()
+        from leadml.reports.page import render_report
+
+        served = self.served(version)
+        facts = dict(served.facts)
+        facts["model"] = {**facts.get("model", {}), "name": served.name, "version": served.version}
+        facts["policy"] = served.policy.as_dict()
+        target = Path(output or f"{served.name}-{served.version}-report.html")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(render_report(facts), encoding="utf-8")
+        return {"report": str(target), "model_version": served.versions.model}
+
+    # --- data -------------------------------------------------------------------------
+
+    def simulate(self, n_leads: int, folder: Path, seed: int = 0) -> dict[str, Any]:
+        """Write a simulated CRM history; its truth stands in a folder of its own."""
+        _need_training()
+        from leadml.datasets.simulate import simulate, write_history
+
+        files = write_history(simulate(n_leads, seed=seed), folder)
+        return {"folder": str(folder), "files": [str(file) for file in files], "n_leads": n_leads}
+
+    def data_list(self) -> list[dict[str, Any]]:
+        """The public data sets that leadml knows."""
+        from leadml.datasets.catalog import catalog
+
+        return [entry.as_dict() for entry in catalog()]
+
+    def data_get(
+        self, name: str, into: Path = Path("data"), progress: Progress = silent
+    ) -> dict[str, Any]:
+        """Bring one public data set, verified by digest."""
+        _need_training()
+        from leadml.datasets.catalog import get
+
+        mirror = self.settings.data_mirror
+        if mirror and not Path(mirror).is_dir():
+            raise FileMissing(
+                f"the mirror '{mirror}' is no folder", fix="correct LEADML_DATA_MIRROR"
+            )
+        files = get(name, into=into, mirror=Path(mirror) if mirror else None, progress=progress)
+        return {"name": name, "files": [str(file) for file in files]}
+
+
+def _examples(result: TrainingResult) -> list[dict[str, Any]]:
+    """A strong, two middling and a weak training lead, answered as the API would."""
+    from leadml.scorecard import Scorer
+    from leadml.service.answers import Versions, answers
+
+    scorer = Scorer(result.scorecard)
+    id_field = scorer.schema.id_field
+    ids = [str(lead.get(id_field, f"row {at + 1}")) for at, lead in enumerate(result.leads)]
+    name = str(result.facts["model"]["name"])
+    found = answers(
+        scorer, result.policy, Versions(name, result.policy.version), ids, result.leads, None
+    )
+    ranked = sorted(
+        (one for one in found if isinstance(one, dict)), key=lambda one: -one["probability"]
+    )
+    if not ranked:
+        return []
+    last = len(ranked) - 1
+    places = sorted({round(last * k / (EXAMPLES - 1)) for k in range(EXAMPLES)})
+    return [ranked[place] for place in places]
+
+
+def _jobs() -> int:
+    return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
+
+
+def _need_training() -> None:
+    """Refuse, in one sentence, what a slim installation cannot do."""
+    from importlib.util import find_spec
+
+    gone = [name for name in ("pandas", "sklearn", "lightgbm", "mlflow") if not find_spec(name)]
+    if gone:
+        raise ExtraMissing(
+            f"this needs the learning part of leadml ({', '.join(gone)} not installed)",
+            fix="pip install 'leadml[train]'",
+        )

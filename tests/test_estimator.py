@@ -1,0 +1,103 @@
+"""LeadScorer as a scikit-learn estimator."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from learned import table
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+import leadml
+from leadml.errors import OutcomeInvalid, TargetOneClass
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    """A fitted model with its table."""
+    X, y = table(800)
+    return leadml.LeadScorer(folds=4).fit(X, y), X, y
+
+
+def test_importing_leadml_loads_no_learning_library():
+    """The estimator comes lazily."""
+    said = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import leadml, sys; print([m for m in ('sklearn', 'pandas', 'lightgbm') "
+            "if m in sys.modules]); leadml.LeadScorer; print('sklearn' in sys.modules)",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split("\n")
+    assert said[:2] == ["[]", "True"]
+
+
+def test_it_clones_and_keeps_its_parameters():
+    """Clone gives an unfitted twin."""
+    twin = clone(leadml.LeadScorer(folds=3, random_state=7))
+    assert twin.get_params()["folds"] == 3
+    assert twin.get_params()["random_state"] == 7
+    with pytest.raises(NotFittedError):
+        twin.predict_proba(pd.DataFrame({"x": [1]}))
+
+
+def test_it_works_in_cross_validation_and_in_a_pipeline(fitted):
+    """cross_val_score and Pipeline treat it as any classifier."""
+    _, X, y = fitted
+    scores = cross_val_score(leadml.LeadScorer(folds=3, prove=False), X, y, cv=3, scoring="roc_auc")
+    assert scores.mean() > 0.65
+    steps = make_pipeline(FunctionTransformer(), leadml.LeadScorer(folds=3, prove=False))
+    assert steps.fit(X, y).predict_proba(X).shape == (len(X), 2)
+
+
+def test_the_second_class_counts_as_conversion_whatever_it_is_called():
+    """Classes may be words; probabilities stay the same."""
+    X, y = table(500)
+    words = np.where(y > 0, "yes", "no")
+    a = leadml.LeadScorer(folds=3, prove=False).fit(X, y)
+    b = leadml.LeadScorer(folds=3, prove=False).fit(X, words)
+    assert b.classes_.tolist() == ["no", "yes"]
+    assert (a.predict_proba(X) == b.predict_proba(X)).all()
+    assert set(b.predict(X)) <= {"no", "yes"}
+
+
+def test_explain_adds_up_and_speaks(fitted):
+    """Base and contributions are the decision function; reasons are sentences."""
+    model, X, _ = fitted
+    found = model.explain(X.head(20), reasons=2)
+    total = found["base"] + found["contributions"].sum(axis=1)
+    np.testing.assert_allclose(total, model.decision_function(X.head(20)), atol=1e-9)
+    assert all(len(reasons) == 2 and "odds" in reasons[0]["text"] for reasons in found["reasons"])
+    assert found["contributions"].index.equals(X.head(20).index)
+
+
+def test_array_input_works():
+    """A plain numpy table gets column names x0, x1, …"""
+    random = np.random.default_rng(0)
+    X = random.normal(size=(300, 3))
+    y = random.random(300) < 1 / (1 + np.exp(-2 * X[:, 1]))
+    model = leadml.LeadScorer(folds=3).fit(X, y)
+    assert model.feature_names_in_.tolist() == ["x0", "x1", "x2"]
+    assert model.predict_proba(X).shape == (300, 2)
+
+
+def test_outcomes_that_cannot_be_learned_are_refused():
+    """One class, three classes and gaps are named."""
+    X, y = table(60)
+    with pytest.raises(TargetOneClass):
+        leadml.LeadScorer().fit(X, np.zeros(60))
+    with pytest.raises(OutcomeInvalid, match="3 classes"):
+        leadml.LeadScorer().fit(X, np.arange(60) % 3)
+    gaps = y.copy()
+    gaps[4] = np.nan
+    with pytest.raises(OutcomeInvalid) as caught:
+        leadml.LeadScorer().fit(X, gaps)
+    assert caught.value.rows == (5,)
