@@ -53,7 +53,7 @@ def running(
     environment = {
         **{k: v for k, v in os.environ.items() if not k.startswith(("LEADML_", "MLFLOW_"))},
         "LEADML_MODELS_DIR": str(models),
-        "LEADML_TRACKING_URI": f"sqlite:///{models / 'none.db'}",
+        "LEADML_TRACKING_URI": "",
         "LEADML_CHAMPION_POLL_S": "0.05",
         "LEADML_DRAIN_S": "0.4",
         "LEADML_PORT": "0",
@@ -140,7 +140,7 @@ def test_starts_without_a_model_and_takes_the_first(tmp_path: Path) -> None:
 def test_damaged_bundle_is_never_served(models: Path) -> None:
     """A damaged new champion leaves the old one answering, and ready says why."""
     with running(models) as (_, address, _), httpx.Client(base_url=address) as client:
-        assert client.post("/v1/score", json=LEAD).json()["model_version"] == "leads@1"
+        assert client.get("/health/ready").json()["status"] == "ready"
         card = models / "leads" / "2" / "scorecard.json"
         card.write_bytes(card.read_bytes().replace(b"1", b"2", 1))
         write_pointer(models, "leads", Named("2", "0" * 64))
@@ -149,6 +149,16 @@ def test_damaged_bundle_is_never_served(models: Path) -> None:
             assert time.monotonic() < deadline
             time.sleep(0.02)
         assert client.post("/v1/score", json=LEAD).json()["model_version"] == "leads@1"
+
+
+def test_missing_registry_is_told_and_not_needed(models: Path) -> None:
+    """Without its tracking database the server answers from the local copy, and says so."""
+    uri = f"sqlite:///{models / 'none.db'}"
+    with running(models, LEADML_TRACKING_URI=uri) as (_, address, _):
+        found = httpx.get(f"{address}/health/ready").json()
+        assert found["status"] == "degraded"
+        assert "none.db is not there" in found["reason"]
+        assert httpx.post(f"{address}/v1/score", json=LEAD).status_code == 200
 
 
 def test_sigterm_drains_without_a_failed_request(models: Path) -> None:
@@ -241,7 +251,7 @@ print(*sorted({{name.partition(".")[0] for name in sys.modules}} & set({HEAVY!r}
     environment = {
         **os.environ,
         "LEADML_MODELS_DIR": str(models),
-        "LEADML_TRACKING_URI": f"sqlite:///{models / 'none.db'}",
+        "LEADML_TRACKING_URI": "",
     }
     found = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False

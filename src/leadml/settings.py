@@ -57,7 +57,8 @@ class Settings(BaseSettings):
     tracking_uri: str = Field(
         "sqlite:///mlflow.db",
         validation_alias=AliasChoices("LEADML_TRACKING_URI", "MLFLOW_TRACKING_URI"),
-        description="MLflow tracking server or database; MLFLOW_TRACKING_URI is read too",
+        description="MLflow server or database, MLFLOW_TRACKING_URI is read too; a server "
+        "started with an empty one follows the pointer file alone",
     )
     data_mirror: str = Field(
         "",

@@ -96,7 +96,9 @@ class Serving:
     def of(cls, settings: Settings) -> Serving:
         """Follow the champion that the settings name; nothing is read yet."""
         pointer = Champion(
-            Path(settings.models_dir), settings.model_name, tracking_uri=settings.tracking_uri
+            Path(settings.models_dir),
+            settings.model_name,
+            tracking_uri=settings.tracking_uri or None,
         )
         return cls(settings.model_name, pointer)
 
