@@ -1,0 +1,179 @@
+"""The model card in Markdown, from the same facts as the report."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from leadml.reports import words
+from leadml.reports.story import Cell, Table, effect_names, metric_rows, threshold_table, verdict_of
+
+__all__ = ["model_card"]
+
+Fact = Mapping[str, Any]
+
+EFFECTS_LISTED = 15
+_SPECIAL = re.compile(r"([\\`*_{}\[\]#|<>~$])")
+_BREAKS = re.compile(r"\s*[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+\s*")
+_SCHEME = re.compile(r"(?i)\b(https?|ftp|www)(?=[:.])")
+
+
+def _plain(text: object) -> str:
+    """Text of others on one line, with nothing that Markdown or HTML would act on."""
+    line = _BREAKS.sub(" ", words.tidy(str(text))).replace("&", "&amp;")
+    return _SCHEME.sub(r"\1\\", _SPECIAL.sub(r"\\\1", line)).replace("\\<", "&lt;")
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, Cell):
+        return f"{value.value} ({value.interval})" if value.interval else value.value
+    return _plain(value)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+    if not rows:
+        return []
+    lines = [
+        "| " + " | ".join(_plain(h) or " " for h in head) + " |",
+        "|" + "|".join([" --- "] + [" ---: "] * (len(head) - 1)) + "|",
+    ]
+    lines += ["| " + " | ".join(_cell(c) for c in row) + " |" for row in rows]
+    return [*lines, ""]
+
+
+def _of(table: Table | None) -> list[str]:
+    return _table(table.head, table.rows) if table else []
+
+
+def model_card(facts: Fact) -> str:
+    """A model card: what the model is for, from what, how good, its limits.
+
+    Parameters
+    ----------
+    facts
+        Plain facts of a training run; optional parts may be absent.
+
+    Returns
+    -------
+    str
+        Markdown. The same facts give the same bytes; text of others is escaped.
+    """
+    model, data = facts["model"], facts["data"]
+    labels, protocol = facts.get("labels") or {}, facts.get("protocol") or {}
+    version = model.get("version")
+    name = f"{model.get('name')}@{version}" if version else str(model.get("name"))
+    word, sentence, rule = verdict_of(facts)
+    lines = [f"# {_plain(name)}", "", f"**{word}** {_plain(sentence)}", ""]
+    if rule:
+        lines += [f"Rule: {_plain(rule)}", ""]
+
+    horizon = labels.get("horizon_days")
+    lines += [
+        "## Intended use",
+        "",
+        "Ranks leads by the chance that they convert"
+        + (f" within {horizon:g} days" if horizon else "")
+        + f" ({_plain(data.get('target'))} = {_plain(data.get('positive'))}) and proposes the "
+        "stages MQL and SQL; people accept, qualify and close. "
+        "Not for decisions about credit, employment or housing.",
+        "",
+        "## Data",
+        "",
+    ]
+    period = data.get("period") or {}
+    told = [
+        ("Source", _plain(data.get("source"))),
+        ("Digest", _plain(data.get("digest"))),
+        ("Leads", f"{words.count(data['n_leads'])} of {words.count(data['n_rows'])} rows"),
+        (
+            "Conversions",
+            f"{words.count(data['n_conversions'])} ({words.chance(data['base_rate'])})",
+        ),
+    ]
+    if period:
+        told.append(("Period", f"{words.day(period.get('from'))} to {words.day(period.get('to'))}"))
+    if labels.get("n_unknown"):
+        told.append(("Unknown yet", f"{words.count(labels['n_unknown'])} leads, left out"))
+    lines += [f"- {key}: {value}" for key, value in told]
+    lines += [
+        f"- Set aside: {_plain(d['column'])} ({_plain(d['reason'])})"
+        for d in data.get("dropped") or ()
+    ]
+    lines += ["", "## How good it is", ""]
+    if protocol.get("name"):
+        lines += [
+            f"Protocol: {_plain(protocol['name'])}; {words.count(protocol.get('n_train'))} leads "
+            f"to learn, {words.count(protocol.get('n_test'))} to test.",
+            "",
+        ]
+    lines += _table(("Measure", "Value", "95 % interval", "Protocol"), metric_rows(facts))
+    lines += _table(
+        ("Baseline", "ROC AUC", "Log loss", "Brier"),
+        [
+            (b["name"], *(words.digits(b.get(k)) for k in ("roc_auc", "log_loss", "brier")))
+            for b in facts.get("baselines") or ()
+        ],
+    )
+
+    policy = facts.get("policy")
+    if policy:
+        lines += ["## Thresholds", "", _plain(policy.get("reason") or ""), ""]
+        lines += _of(threshold_table(facts))
+
+    effects = [e for e in facts.get("effects") or () if float(e.get("importance") or 0.0) > 0]
+    if effects:
+        lines += ["## What drives conversion", ""]
+        lines += _table(
+            ("Column", "Role", "Share of the model", "Raises most", "Lowers most"),
+            [
+                (
+                    words.name_of(e),
+                    e.get("role") or "",
+                    words.chance(float(e["importance"])),
+                    *effect_names(e),
+                )
+                for e in effects[:EFFECTS_LISTED]
+            ],
+        )
+        if len(effects) > EFFECTS_LISTED:
+            lines += [f"and {len(effects) - EFFECTS_LISTED} weaker columns.", ""]
+
+    lines += [
+        "## Limits",
+        "",
+        "- It knows only what was recorded, and says what goes together with conversion, not what "
+        "causes it.",
+        "- Columns that move together share their effect.",
+        "- A chance holds for leads like those it learned from; compare it with outcomes as they "
+        "come in.",
+    ]
+    lines += [f"- {_plain(note)}" for note in facts.get("notes") or ()]
+    lines.append("")
+
+    checks = facts.get("checks") or ()
+    if checks:
+        lines += ["## Checks", ""]
+        lines += _table(
+            ("Code", "Status", "Check", "Detail"),
+            [(c["code"], c.get("status"), c["title"], c.get("detail") or "") for c in checks],
+        )
+
+    lines += ["## Method", ""]
+    size, proof = facts.get("size") or {}, facts.get("proof") or {}
+    if size.get("columns"):
+        lines.append(
+            f"- Scorecard: {words.count(size['columns'])} columns, "
+            f"{words.count(size.get('pairs') or 0)} pairs, "
+            f"{words.count(size.get('cells') or 0)} cells"
+        )
+    if proof:
+        lines.append(
+            f"- Proof: on {words.count(proof.get('rows'))} rows tables and trees differ by at most "
+            f"{words.tiny(float(proof.get('max_difference') or 0.0))}"
+        )
+    lines += [
+        f"- Seed: {_plain(model.get('seed'))}",
+        f"- leadml: {_plain(model.get('leadml_version'))}",
+    ]
+    return "\n".join(lines) + "\n"

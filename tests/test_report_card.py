@@ -1,0 +1,83 @@
+"""The model card in Markdown."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from facts_sample import facts_minimal, facts_sample
+
+from leadml.reports import words
+from leadml.reports.card import model_card
+
+
+@pytest.fixture(scope="module")
+def facts() -> dict[str, Any]:
+    """Complete facts of a simulated run."""
+    return facts_sample()
+
+
+def test_the_card_has_its_chapters_in_order(facts: dict[str, Any]) -> None:
+    """Use, data, quality, thresholds, effects, limits, checks, method."""
+    chapters = re.findall(r"^## (.*)$", model_card(facts), flags=re.MULTILINE)
+    assert chapters == [
+        "Intended use",
+        "Data",
+        "How good it is",
+        "Thresholds",
+        "What drives conversion",
+        "Limits",
+        "Checks",
+        "Method",
+    ]
+
+
+def test_figures_on_the_card_are_those_of_the_facts(facts: dict[str, Any]) -> None:
+    """Metrics with intervals, thresholds and effects stand as in the facts."""
+    card = model_card(facts)
+    for part in (facts["metrics"]["roc_auc"], facts["metrics"]["log_loss"]):
+        assert words.digits(part["value"]) in card
+        assert words.range_of(part["low"], part["high"]) in card
+    assert words.chance(facts["policy"]["mql"]) in card
+    for effect in facts["effects"]:
+        assert words.chance(effect["importance"]) in card
+
+
+def test_tables_are_rectangular(facts: dict[str, Any]) -> None:
+    """Every line of a table has as many cells as its head, whatever the cells contain."""
+    nasty = {**facts["checks"][0], "detail": "a | b\n| c |\r\n\u2028 d \\| e"}
+    card = model_card({**facts, "checks": [nasty]})
+    wide = None
+    for line in card.splitlines():
+        if not line.startswith("|"):
+            wide = None
+            continue
+        cells = len(re.findall(r"(?<!\\)(?:\\\\)*\|", line))
+        assert wide in (None, cells), line
+        wide = cells
+
+
+def test_text_of_others_cannot_act(facts: dict[str, Any]) -> None:
+    """Markup, links and images in names come out as text."""
+    nasty = "[x](javascript:alert(1)) ![y](http://z) <script> `code` # h | **b**"
+    dropped = [{"column": nasty, "reason": nasty}]
+    card = model_card({**facts, "data": {**facts["data"], "dropped": dropped}})
+    line = next(line for line in card.splitlines() if "Set aside" in line)
+    assert "<script" not in line
+    assert not re.search(r"(?<!\\)[\[\]`|*]", line)
+    assert "http://" not in line
+
+
+def test_tiny_data_has_a_card() -> None:
+    """What is unknown is left out; the verdict and the limits stay."""
+    card = model_card(facts_minimal())
+    assert "**Provisional.**" in card
+    assert "## Limits" in card
+    assert "## Thresholds" not in card
+    assert "None" not in card
+
+
+def test_the_same_facts_give_the_same_bytes(facts: dict[str, Any]) -> None:
+    """The card is part of the bundle, whose digest must not wander."""
+    assert model_card(facts) == model_card(facts_sample())

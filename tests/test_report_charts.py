@@ -1,0 +1,169 @@
+"""Charts of the facts."""
+
+from __future__ import annotations
+
+import re
+import struct
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from facts_sample import facts_minimal, facts_sample
+
+from leadml.reports import charts
+
+
+@pytest.fixture(scope="module")
+def facts() -> dict[str, Any]:
+    """Complete facts of a simulated run."""
+    return facts_sample()
+
+
+def drawn(chart: Any) -> str:
+    """A chart as SVG, proven to be well-formed."""
+    text = charts.svg(chart, label="what is drawn", name="a")
+    ElementTree.fromstring(text)
+    return text
+
+
+def all_charts(facts: dict[str, Any]) -> dict[str, Any]:
+    """Every kind of chart, from the same facts."""
+    domain = charts.odds_domain(facts["effects"])
+    numbers = [e for e in facts["effects"] if e["kind"] == "number"]
+    return {
+        "gains": charts.gains_chart(facts["gains"], fifth=0.48, others=[facts["gains"]]),
+        "calibration": charts.calibration_chart(facts["calibration"]),
+        "bands": charts.score_bands_chart(facts["score_bands"], base_rate=0.06),
+        "months": charts.months_chart(facts["months"]),
+        "labels": charts.labels_chart(facts["labels"]["curve"], horizon_days=90),
+        "importance": charts.importance_chart(facts["effects"]),
+        **{e["column"]: charts.effect_chart(e, domain=domain) for e in numbers},
+    }
+
+
+def test_every_chart_is_one_safe_svg(facts: dict[str, Any]) -> None:
+    """Each SVG is well-formed, labelled, free of scripts, styles, links and fixed colours."""
+    for name, chart in all_charts(facts).items():
+        text = drawn(chart)
+        assert 'role="img" aria-label="what is drawn"' in text, name
+        assert not re.search(r"<script|<style|style=|href|url\(h|https?:", text), name
+        assert not re.search(r"#[0-9a-fA-F]{3,8}\b(?!\))", text), name
+        assert "font-family" not in text, name
+
+
+def test_colours_are_tokens_of_the_sheet(facts: dict[str, Any]) -> None:
+    """Every colour of a chart is defined in the sheet of the page."""
+    from leadml.reports.page import _sheet
+
+    used = set()
+    for chart in all_charts(facts).values():
+        used |= set(re.findall(r"var\(--([a-z0-9-]+)\)", drawn(chart)))
+    assert used >= {"model", "happened", "down", "grid", "ink-2"}
+    assert all(f"--{token}:" in _sheet() for token in used)
+
+
+def test_text_fits_the_drawing(facts: dict[str, Any]) -> None:
+    """No chart is wider than a phone's column."""
+    for name, chart in all_charts(facts).items():
+        if name == "importance":  # a picture for MLflow only
+            continue
+        wide = float(re.search(r'width="([\d.]+)"', drawn(chart))[1])  # type: ignore[index]
+        assert wide <= charts.WIDTH + 8, name
+
+
+def test_labels_cannot_break_out() -> None:
+    """A label with markup stays a label."""
+    chart = charts.labels_chart([{"day": 0, "share": 0.0}, {"day": 9, "share": 1.0}])
+    text = charts.svg(chart, label='"><script>alert(1)</script>&', name="a")
+    element = ElementTree.fromstring(text)
+    assert element.get("aria-label") == '"><script>alert(1)</script>&'
+    assert "<script" not in text
+
+
+@pytest.mark.parametrize(
+    "bins",
+    [
+        [{"n": 5, "predicted": 0.0, "observed": 0.0}, {"n": 5, "predicted": 0.0, "observed": 0.2}],
+        [{"n": 9, "predicted": 0.2, "observed": 0.1, "low": None, "high": None}] * 2,
+        [
+            {"n": 9, "predicted": 1e-5, "observed": 0.0, "low": 0.0, "high": 0.01},
+            {"n": 9, "predicted": 0.999, "observed": 1.0, "low": 0.7, "high": 1.0},
+        ],
+    ],
+)
+def test_calibration_of_odd_bins(bins: list[dict[str, Any]]) -> None:
+    """Zeros, certainties and absent intervals are drawn, not refused."""
+    assert "NaN" not in drawn(charts.calibration_chart(bins))
+
+
+def number(*points: tuple[float | None, float | None, float, float, float]) -> dict[str, Any]:
+    """An effect of a number from (from, to, log-odds, log-odds, share)."""
+    names = ("from", "to", "log_odds_from", "log_odds_to", "share")
+    return {
+        "column": "x",
+        "kind": "number",
+        "points": [dict(zip(names, point, strict=True)) for point in points],
+    }
+
+
+@pytest.mark.parametrize(
+    "effect",
+    [
+        number((None, 0.5, -1, -1, 0.5), (0.5, None, 1, 1, 0.5)),
+        number((None, -1e300, 0, 0, 0.5), (-1e300, 1e300, 0, 1, 0.2), (1e300, None, 1, 1, 0.3)),
+        number((None, 1e-12, 0, 0, 0.5), (1e-12, 2e-12, -9, 9, 0.0), (2e-12, None, 1, 1, 0.5)),
+        number((None, 3.0, 0, 0, 1.0), (3.0, 3.0, 1, 1, 0.0), (3.0, None, 1, 1, 0.0)),
+        number((None, 0.0, 30, 30, 0.98), (0.0, 1.0, 30, -30, 0.01), (1.0, None, -30, -30, 0.01)),
+        number((0, 10, -1, 1, 0.4), (10, 1e6, 1, 2, 0.6)),
+    ],
+)
+def test_effects_of_any_shape_are_drawn(effect: dict[str, Any]) -> None:
+    """Huge, tiny, empty and steep bins give a finite curve inside the drawing."""
+    chart = charts.effect_chart(effect, domain=charts.odds_domain([effect]))
+    assert chart is not None
+    text = drawn(chart)
+    assert "NaN" not in text
+    assert "Infinity" not in text
+
+
+def test_a_single_bin_has_no_curve() -> None:
+    """A number that is never cut has nothing to draw."""
+    assert charts.effect_chart(number((None, None, 0, 0, 1.0)), domain=(0.5, 2.0)) is None
+    assert charts.effect_chart({"points": []}, domain=(0.5, 2.0)) is None
+
+
+def test_odds_axis_is_shared_and_bounded(facts: dict[str, Any]) -> None:
+    """One axis holds every loud effect, is never tighter than ×0.5 to ×2, never absurd."""
+    low, high = charts.odds_domain(facts["effects"])
+    import math
+
+    loud = [
+        p["log_odds"]
+        for e in facts["effects"]
+        if e["kind"] == "category"
+        for p in e["points"]
+        if p["share"] >= 0.005
+    ]
+    assert math.log(low) <= min(loud)
+    assert max(loud) <= math.log(high)
+    assert charts.odds_domain([]) == pytest.approx((0.5, 2.0))
+    wild = number((None, 0, -400, -400, 0.5), (0, None, 400, 400, 0.5))
+    assert charts.odds_domain([wild]) == pytest.approx((0.02, 50.0))
+
+
+def test_figures_are_png_files(facts: dict[str, Any]) -> None:
+    """Every figure is a PNG at twice the size; absent facts leave theirs out."""
+    found = charts.figures(facts)
+    assert set(found) == {
+        "gains.png",
+        "calibration.png",
+        "score_bands.png",
+        "months.png",
+        "importance.png",
+    }
+    for name, data in found.items():
+        assert data.startswith(b"\x89PNG\r\n"), name
+        wide, high = struct.unpack(">II", data[16:24])
+        assert wide > 600, name
+        assert high > 200, name
+    assert charts.figures(facts_minimal()) == {}

@@ -1,0 +1,330 @@
+"""The report as one HTML file."""
+
+from __future__ import annotations
+
+import copy
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from facts_sample import facts_minimal, facts_sample
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from leadml.reports import words
+from leadml.reports.page import render_report
+
+TESTS = Path(__file__).parent
+VOID = {"meta", "br", "link", "img", "input", "hr"}
+SCRIPT = "<script>alert(1)</script>"
+NASTY = [
+    SCRIPT,
+    '"><img src=x onerror=alert(1)>',
+    "'; DROP TABLE leads; --",
+    "</style><script>alert(1)</script>",
+    "{{ 7 * 7 }}{% raw %}",
+    "</svg><svg onload=alert(1)>",
+    "javascript:alert(1)",
+    "&lt;b&gt; &amp; &#39;",
+    "\u202eevil\u0000\u0008",
+    "a" * 300,
+    "日本語 Ünïcödé 🚀",
+    "=cmd|' /C calc'!A0",
+]
+
+
+class Page(HTMLParser):
+    """Elements, attributes and visible text; every tag must be closed in order."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str, str]] = []
+        self.open: list[str] = []
+        self.texts: list[str] = []
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.texts.append(data)
+
+    @property
+    def text(self) -> str:
+        """All visible text, blanks joined."""
+        return " ".join(" ".join(self.texts).split())
+
+
+def joined(text: str) -> str:
+    """Text as the page's text is joined."""
+    return " ".join(text.split())
+
+
+@pytest.fixture(scope="module")
+def facts() -> dict[str, Any]:
+    """Complete facts of a simulated run."""
+    return facts_sample()
+
+
+@pytest.fixture(scope="module")
+def html(facts: dict[str, Any]) -> str:
+    """The report of these facts."""
+    return render_report(facts)
+
+
+def test_the_file_needs_nothing_but_itself(html: str) -> None:
+    """No address, script, event handler, inline style or form; everything is denied by policy."""
+    page = Page(html)
+    assert not re.search(r"https?:|//[a-z]|@import|url\((?!#)", html)
+    assert not {"script", "link", "img", "iframe", "object", "form", "base"} & set(page.tags)
+    assert not [a for a in page.attributes if a[1].startswith("on") or a[1] in {"style", "src"}]
+    assert not [a for a in page.attributes if a[1] in {"href", "xlink:href"}]
+    policy = next(v for t, n, v in page.attributes if t == "meta" and "default-src" in v)
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert len(html.encode()) < 2_000_000
+
+
+def test_the_policy_allows_exactly_the_sheet(html: str) -> None:
+    """The hash in the policy is that of the one style element."""
+    import base64
+    import hashlib
+
+    sheets = re.findall(r"<style>(.*?)</style>", html, flags=re.DOTALL)
+    assert len(sheets) == 1
+    digest = base64.b64encode(hashlib.sha256(sheets[0].encode()).digest()).decode()
+    policies = [v for t, _, v in Page(html).attributes if t == "meta" and "default-src" in v]
+    assert policies == [
+        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    ]
+
+
+def test_numbers_on_the_page_are_those_of_the_facts(facts: dict[str, Any], html: str) -> None:
+    """Verdict, metrics with intervals, thresholds, effects, bins and examples stand as given."""
+    text = Page(html).text
+    told = [words.tidy(facts["verdict"]["sentence"]), "Trust it."]
+    for name in ("roc_auc", "log_loss"):
+        part = facts["metrics"][name]
+        told += [words.digits(part["value"]), words.range_of(part["low"], part["high"])]
+    fifth = facts["metrics"]["top_fifth_share"]
+    told += [words.chance(fifth["value"]), words.chance_range(fifth["low"], fifth["high"])]
+    for expected in facts["policy"]["expected"]:
+        told.append(words.chance(expected["cutoff"]))
+        told.append(words.chance_range(expected["precision"]["low"], expected["precision"]["high"]))
+        told.append(words.per_week(expected["conversions_per_week"]["value"]))
+    told += [words.digits(b["roc_auc"]) for b in facts["baselines"]]
+    told += [words.chance(b["observed"]) for b in facts["calibration"]]
+    told += [words.chance(e["importance"]) for e in facts["effects"]]
+    for effect in facts["effects"]:
+        if effect["kind"] == "category":
+            told += [f"{p['level']} {words.odds(p['log_odds'])}" for p in effect["points"]]
+    told += [words.chance(e["probability"]) for e in facts["examples"]]
+    told += [facts["policy"]["reason"].replace(" %", "\u202f%"), facts["model"]["run_id"]]
+    told += [c["code"] for c in facts["checks"]]
+    joined_text = text.replace(" ", "")
+    missing = [t for t in told if joined(t).replace(" ", "") not in joined_text]
+    assert not missing
+
+
+def test_every_chart_has_its_numbers(html: str) -> None:
+    """Each figure holds one labelled drawing or table and "Show the numbers"."""
+    figures = re.findall(r"<figure.*?</figure>", html, flags=re.DOTALL)
+    assert len(figures) >= 9
+    for figure in figures:
+        assert "<details" in figure
+        assert "Show the numbers" in figure
+        assert "<table" in figure.split("<details", 1)[1]
+        assert 'role="img" aria-label="' in figure or 'class="bars"' in figure
+
+
+def test_ids_are_unique(html: str) -> None:
+    """No two elements share an id, or clip paths of one chart would cut another."""
+    ids = [value for _, name, value in Page(html).attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+
+
+def test_waterfall_ends_at_the_probability(facts: dict[str, Any], html: str) -> None:
+    """The last step of each example arrives at the chance shown for this lead."""
+    leads = re.findall(r'<article class="lead">.*?</article>', html, flags=re.DOTALL)
+    assert len(leads) == 3
+    for lead, answer in zip(leads, facts["examples"], strict=True):
+        after = re.findall(r'class="num after">([^<]*)<', lead)
+        assert after[-1] == words.chance(answer["probability"])
+        assert after[-2] == after[-1]
+
+
+def test_tiny_data_gives_a_short_honest_page() -> None:
+    """Without model, time, policy or checks only what is known is told."""
+    text = Page(render_report(facts_minimal())).text
+    assert "Provisional." in text
+    assert "Too few conversions to rank leads" in text
+    assert "What drives conversion" not in text
+    assert "Where to cut" not in text
+    assert "nan" not in text.lower().split()
+
+
+OPTIONAL = [
+    "labels",
+    "metrics",
+    "baselines",
+    "gains",
+    "calibration",
+    "score_bands",
+    "months",
+    "policy",
+    "effects",
+    "pairs",
+    "size",
+    "proof",
+    "base_log_odds",
+    "checks",
+    "examples",
+    "notes",
+    "protocol",
+]
+
+
+@pytest.mark.parametrize("part", OPTIONAL)
+def test_any_optional_part_may_be_absent(facts: dict[str, Any], part: str) -> None:
+    """The page renders without any one part, and with it empty."""
+    without = {key: value for key, value in facts.items() if key != part}
+    assert Page(render_report(without)).text
+    if isinstance(facts[part], (list, dict)):
+        assert Page(render_report({**facts, part: type(facts[part])()})).text
+
+
+@pytest.mark.parametrize(
+    ("word", "say"),
+    [
+        ("trust", "Trust it."),
+        ("rank", "Rank only."),
+        ("provisional", "Provisional."),
+        ("no", "Do not use."),
+    ],
+)
+def test_the_verdict_opens_with_its_word_once(facts: dict[str, Any], word: str, say: str) -> None:
+    """Each verdict has its words; a sentence that opens with them does not repeat them."""
+    verdict = {"word": word, "sentence": f"{say} The reason.", "rule": "a rule"}
+    text = Page(render_report({**facts, "verdict": verdict})).text
+    assert text.count(say) == 1
+    assert f"{say} The reason." in text
+
+
+def poisoned(facts: dict[str, Any], nasty: str) -> dict[str, Any]:
+    """The same facts with every text that people choose replaced."""
+
+    def walk(part: Any, key: str = "") -> Any:
+        if isinstance(part, dict):
+            return {k: walk(v, k) for k, v in part.items()}
+        if isinstance(part, list):
+            return [walk(p, key) for p in part]
+        fixed = {"kind", "status", "severity", "order", "word", "stage", "proposed_stage", "basis"}
+        return nasty if isinstance(part, str) and key not in fixed else part
+
+    return walk(copy.deepcopy(facts))
+
+
+@pytest.mark.parametrize("nasty", NASTY, ids=range(len(NASTY)))
+def test_text_of_others_stays_text(facts: dict[str, Any], html: str, nasty: str) -> None:
+    """Scripts, markup and templates in names, levels and reasons add no element at all."""
+    poison = render_report(poisoned(facts, nasty))
+    assert set(Page(poison).tags) <= set(Page(html).tags) | {"span"}
+    assert "49" not in re.findall(r"\{\{.*?\}\}|(?<=>)49(?=<)", poison)
+    page = Page(poison)
+    assert not [a for a in page.attributes if a[1].startswith("on") or a[1] in {"src", "href"}]
+    assert "<script" not in poison
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(nasty=st.text(min_size=1, max_size=40))
+def test_any_text_renders(nasty: str) -> None:
+    """Any text anywhere gives a well-formed page with the same kinds of elements."""
+    facts = poisoned(SMALL, nasty)
+    assert "script" not in Page(render_report(facts)).tags
+
+
+SMALL = {
+    **facts_minimal(),
+    "effects": [
+        {
+            "column": "c",
+            "label": "c",
+            "role": "fit",
+            "kind": "category",
+            "importance": 1.0,
+            "points": [
+                {"level": "a", "log_odds": 0.4, "share": 0.5},
+                {"level": "b", "log_odds": -0.4, "share": 0.5},
+            ],
+        }
+    ],
+    "examples": [
+        {
+            "lead_id": "1",
+            "probability": 0.2,
+            "score": 50,
+            "base_probability": 0.15,
+            "reasons": [{"field": "c", "value": "a", "log_odds": 0.4, "text": "c a: odds 1.5"}],
+        }
+    ],
+    "checks": [{"code": "LML001", "title": "t", "severity": "warns", "status": "found"}],
+    "notes": ["n"],
+}
+
+
+def test_the_same_facts_give_the_same_bytes(facts: dict[str, Any], html: str) -> None:
+    """Rendering twice changes nothing."""
+    assert render_report(facts) == html
+
+
+def test_rendering_is_quick_from_a_cold_start() -> None:
+    """A fresh interpreter imports, draws and writes the report in a few seconds."""
+    program = (
+        "import time; from facts_sample import facts_sample; f = facts_sample();"
+        "t = time.perf_counter(); from leadml.reports.page import render_report;"
+        "render_report(f); print(time.perf_counter() - t)"
+    )
+    seconds = min(
+        float(
+            subprocess.run(
+                [sys.executable, "-c", program],
+                cwd=TESTS,
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=120,
+            ).stdout
+        )
+        for _ in range(2)
+    )
+    assert seconds < 5.0, "2.5 s when the machine is free"
+
+
+def test_importing_reports_brings_no_chart_library() -> None:
+    """The charts' library is loaded when a chart is drawn, not before."""
+    program = (
+        "import sys; import leadml.reports.page, leadml.reports.card;"
+        "print([m for m in ('altair', 'vl_convert', 'pandas', 'jinja2') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "[]"
