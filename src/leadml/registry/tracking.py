@@ -13,6 +13,7 @@ import os
 import re
 import secrets
 import tempfile
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import leadml
 from leadml.errors import (
@@ -65,6 +67,7 @@ _ENVIRONMENT: Final = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
 }
+_PREPARING: Final = threading.Lock()  # MLflow's migrations take one thread at a time
 _REQUIREMENTS: Final = ("numpy>=2.0", "pandas>=2.2", "orjson>=3.10", "mlflow>=3.17,<4")
 
 
@@ -175,9 +178,11 @@ class Registry:
         if path is None or path.exists():
             return
         self.progress("preparing the MLflow database (once)")
-        with _mlflow(f"the tracking database {path.name} cannot be made"):
+        with _PREPARING, _mlflow(self.tracking_uri, "cannot make its database"):
             from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
+            if path.exists():
+                return
             path.parent.mkdir(parents=True, exist_ok=True)
             fresh = path.with_name(f".{path.name}-{os.getpid()}-{secrets.token_hex(4)}")
             try:
@@ -242,7 +247,7 @@ class Registry:
         """
         made = read_bundle(bundle)
         name = check_name(name or made.name)
-        with _mlflow(f"MLflow at {shown_uri(self.tracking_uri)} refuses the training"):
+        with _mlflow(self.tracking_uri, "refuses the training"):
             from mlflow.exceptions import MlflowException
 
             client = self._client()
@@ -409,12 +414,16 @@ class Registry:
         path = sqlite_path(self.tracking_uri)
         if path is not None and not path.exists():
             return []
-        with _mlflow(f"MLflow at {shown_uri(self.tracking_uri)} does not list versions"):
+        with _mlflow(self.tracking_uri, "does not list versions"):
+            from mlflow.exceptions import MlflowException
+
             client = self._client()
             try:
                 aliases = self._aliases(client, name)
-            except VersionUnknown:
-                return []
+            except MlflowException as error:
+                if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                    return []
+                raise
             by_version: dict[str, list[str]] = {}
             for alias, version in aliases.items():
                 by_version.setdefault(version, []).append(alias)
@@ -456,7 +465,7 @@ class Registry:
         RegistryError
             MLflow does not answer.
         """
-        with _mlflow(f"MLflow at {shown_uri(self.tracking_uri)} does not move the alias"):
+        with _mlflow(self.tracking_uri, "does not move the alias"):
             client = self._client()
             named = self._named(client, name, version)
             self.fetch(name, named.version)
@@ -485,7 +494,7 @@ class Registry:
         BundleError, RegistryError
             As :meth:`promote`.
         """
-        with _mlflow(f"MLflow at {shown_uri(self.tracking_uri)} does not move the alias"):
+        with _mlflow(self.tracking_uri, "does not move the alias"):
             client = self._client()
             before = self._aliases(client, name).get(CHAMPION)
             history = _history(client, name)
@@ -513,7 +522,7 @@ class Registry:
         RegistryError
             MLflow does not answer.
         """
-        with _mlflow(f"MLflow at {shown_uri(self.tracking_uri)} does not give the bundle"):
+        with _mlflow(self.tracking_uri, "does not give the bundle"):
             client = self._client()
             named = self._named(client, name, version)
             folder = self.models_dir / name / named.version
@@ -740,8 +749,16 @@ def _signature(schema: Schema) -> Any:
 
 
 @contextmanager
-def _mlflow(refusal: str) -> Iterator[None]:
-    """Import MLflow, keep it quiet, and give its failures a name of ours."""
+def _mlflow(uri: str, refusal: str) -> Iterator[None]:
+    """Import MLflow, keep it quiet, and give its failures a name of ours, without passwords."""
+    password = urlsplit(uri).password
+
+    def refused(error: Exception) -> str:
+        said = (str(error).strip() or type(error).__name__).splitlines()[0]
+        if password:
+            said = said.replace(password, "…")
+        return f"MLflow at {shown_uri(uri)} {refusal}: {said[:300]}"
+
     for key, value in _ENVIRONMENT.items():
         os.environ.setdefault(key, value)
     try:
@@ -758,25 +775,18 @@ def _mlflow(refusal: str) -> Iterator[None]:
         except LeadmlError:
             raise
         except MlflowException as error:
-            said = str(error).strip().splitlines()[0][:300] if str(error).strip() else "no reason"
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-                raise VersionUnknown(said, fix="see: leadml models list") from error
+                raise VersionUnknown(refused(error), fix="see: leadml models list") from error
             if "out-of-date database schema" in str(error):
                 raise RegistryError(
                     "the tracking database was made by an older MLflow",
                     fix="back it up, then: mlflow db upgrade URI",
                 ) from error
-            raise RegistryError(f"{refusal}: {said}") from error
-        except sqlalchemy.exc.SQLAlchemyError as error:
-            said = str(error).strip().splitlines()[0][:300]
-            raise RegistryError(f"{refusal}: {said}") from error
+            raise RegistryError(refused(error)) from error
         except ModuleNotFoundError as error:
-            raise DriverMissing(
-                f"{refusal}: the Python module '{error.name}' is not installed",
-                fix=f"pip install {error.name}",
-            ) from error
-        except OSError as error:  # disk and network; requests' errors are among them
-            raise RegistryError(f"{refusal}: {str(error)[:300]}") from error
+            raise DriverMissing(refused(error), fix=f"pip install {error.name}") from error
+        except (sqlalchemy.exc.SQLAlchemyError, OSError) as error:
+            raise RegistryError(refused(error)) from error  # requests' errors are OSErrors
 
 
 @contextmanager
