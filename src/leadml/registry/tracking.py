@@ -654,7 +654,8 @@ def _metrics(facts: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
         ("model", ("seconds",)),
     ):
         section = facts.get(part, {})
-        yield from _figures({key: section[key] for key in keys if key in section})
+        for key, value in _figures({key: section[key] for key in keys if key in section}):
+            yield f"{part}/{key}", value
 
 
 def _flat(params: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
