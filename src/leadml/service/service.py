@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ from leadml.settings import Settings
 if TYPE_CHECKING:
     import pandas as pd
 
+    from leadml.registry.tracking import Registry
     from leadml.service.serving import Served
     from leadml.training.config import TrainConfig
     from leadml.training.train import TrainingResult
@@ -57,7 +60,7 @@ class Leadml:
             Called with a step, what is done, the total.
         """
         _need_training()
-        from leadml.registry.tracking import log_training
+        from leadml.registry.bundle import golden_rows, write_bundle
         from leadml.reports.card import model_card
         from leadml.reports.charts import figures
         from leadml.reports.page import render_report
@@ -65,22 +68,35 @@ class Leadml:
 
         started = time.perf_counter()
         frame, config, test_frame = self._history(source, dict(options or {}), progress)
-        result = train(frame, config, test_frame=test_frame, jobs=_jobs(), progress=progress)
+        registry = self._registry(progress)
+        with ThreadPoolExecutor(1) as aside:
+            prepared = aside.submit(registry.prepare)  # a fresh database takes seconds
+            result = train(frame, config, test_frame=test_frame, jobs=_jobs(), progress=progress)
+            prepared.result()
         facts = result.facts
         facts["examples"] = _examples(result)
         progress("drawing the report", 0, 1)
         report, card, drawn = render_report(facts), model_card(facts), figures(facts)
         progress("drawing the report", 1, 1)
-        registered = log_training(
-            result,
-            report=report,
-            card=card,
-            figures=drawn,
-            config=config.as_dict(),
-            models_dir=self.settings.models_dir,
-            tracking_uri=self.settings.tracking_uri,
-            progress=progress,
-        )
+        golden = golden_rows(result.scorecard, result.policy, result.leads)
+        with tempfile.TemporaryDirectory(prefix="leadml-") as scratch:
+            folder = Path(scratch) / "bundle"
+            write_bundle(
+                folder,
+                scorecard=result.scorecard,
+                policy=result.policy,
+                metrics=facts,
+                golden=golden,
+                card=card,
+            )
+            registered = registry.log_training(
+                folder,
+                facts=facts,
+                params=config.as_dict(),
+                report=report,
+                figures={f"{name.removesuffix('.png')}.png": png for name, png in drawn.items()},
+                name=config.name,
+            )
         return {
             "model": registered.name,
             "version": registered.version,
@@ -95,15 +111,24 @@ class Leadml:
             "checks": facts["checks"],
             "notes": facts["notes"],
             "protocol": facts["protocol"],
-            "report": str(registered.report),
             "seconds": round(time.perf_counter() - started, 1),
         }
+
+    def _registry(self, progress: Progress = silent) -> Registry:
+        from leadml.registry.tracking import Registry
+
+        return Registry(
+            self.settings.tracking_uri,
+            Path(self.settings.models_dir),
+            progress=lambda step: progress(step, 0, 1),
+        )
 
     def _history(
         self, source: str, options: dict[str, Any], progress: Progress
     ) -> tuple[pd.DataFrame, TrainConfig, pd.DataFrame | None]:
         """The table, what to learn from it, and a table to test on."""
-        from leadml.datasets import join_outcomes, read_table
+        from leadml.datasets.join import join_outcomes
+        from leadml.datasets.read import read_table
         from leadml.training.config import TrainConfig, load_config
         from leadml.training.guess import guess
 
@@ -132,7 +157,7 @@ class Leadml:
         self, source: str, output: Path = Path("leadml.toml"), force: bool = False
     ) -> dict[str, Any]:
         """Guess what the columns of a table mean and write a commented ``leadml.toml``."""
-        from leadml.datasets import read_table
+        from leadml.datasets.read import read_table
         from leadml.training.config import dump_config
         from leadml.training.guess import guess
 
@@ -160,15 +185,9 @@ class Leadml:
             serving.refresh()
             return serving.current()
         from leadml.registry.bundle import read_bundle
-        from leadml.registry.tracking import fetch
 
-        number, folder = fetch(
-            self.settings.model_name,
-            version,
-            models_dir=self.settings.models_dir,
-            tracking_uri=self.settings.tracking_uri,
-        )
-        return Served.of(self.settings.model_name, number, read_bundle(folder))
+        folder = self._registry().fetch(self.settings.model_name, version)
+        return Served.of(self.settings.model_name, folder.name, read_bundle(folder))
 
     def score_file(
         self,
@@ -181,7 +200,7 @@ class Leadml:
         progress: Progress = silent,
     ) -> dict[str, Any]:
         """Score a table of leads into a CSV or Parquet file."""
-        from leadml.datasets import read_table
+        from leadml.datasets.read import read_table
         from leadml.datasets.write import write_table
         from leadml.service.files import refuse_missing_columns, score_table
 
@@ -210,35 +229,18 @@ class Leadml:
     def models(self) -> list[dict[str, Any]]:
         """Registered versions, newest first."""
         _need_training()
-        from leadml.registry.tracking import versions
-
-        found = versions(self.settings.model_name, tracking_uri=self.settings.tracking_uri)
+        found = self._registry().versions(self.settings.model_name)
         return [version.as_dict() for version in found]
 
     def promote(self, version: str, reason: str = "") -> dict[str, Any]:
         """Make a version the champion; a running server follows by itself."""
         _need_training()
-        from leadml.registry.tracking import promote
-
-        return promote(
-            self.settings.model_name,
-            version,
-            reason,
-            models_dir=self.settings.models_dir,
-            tracking_uri=self.settings.tracking_uri,
-        ).as_dict()
+        return self._registry().promote(self.settings.model_name, version, reason).as_dict()
 
     def rollback(self, reason: str = "") -> dict[str, Any]:
         """Make the champion before this one champion again."""
         _need_training()
-        from leadml.registry.tracking import rollback
-
-        return rollback(
-            self.settings.model_name,
-            reason,
-            models_dir=self.settings.models_dir,
-            tracking_uri=self.settings.tracking_uri,
-        ).as_dict()
+        return self._registry().rollback(self.settings.model_name, reason).as_dict()
 
     def report(self, version: str | None = None, output: Path | None = None) -> dict[str, Any]:
         """Write the report of a version as one HTML file."""
@@ -266,9 +268,9 @@ class Leadml:
 
     def data_list(self) -> list[dict[str, Any]]:
         """The public data sets that leadml knows."""
-        from leadml.datasets.catalog import catalog
+        from leadml.datasets.catalog import CATALOG
 
-        return [entry.as_dict() for entry in catalog()]
+        return [entry.as_dict() for entry in CATALOG.values()]
 
     def data_get(
         self, name: str, into: Path = Path("data"), progress: Progress = silent
