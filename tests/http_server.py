@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import uvicorn
 
 from leadml.api.app import create_app
+from leadml.api.protocol import Protocol
 from leadml.service.serving import Serving
 from leadml.settings import Settings
 
@@ -21,7 +22,14 @@ def serve(settings: Settings, serving: Serving) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         app = create_app(settings, serving)
         server = uvicorn.Server(
-            uvicorn.Config(app, log_config=None, access_log=False, server_header=False)
+            uvicorn.Config(
+                app,
+                http=Protocol,
+                ws="none",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+            )
         )
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()

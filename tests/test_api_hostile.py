@@ -210,6 +210,45 @@ def test_understated_length_harms_nobody(address: str) -> None:
     assert httpx.get(address + "/health/live").status_code == 200
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"GET\r\n\r\n",
+        b"POST /v1/score HTTP/9.9\r\n\r\n",
+        b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx",
+        b"POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\nx",
+        b"\x00" * 100,
+    ],
+)
+def test_what_is_no_http(address: str, said: bytes) -> None:
+    """Bytes that are no HTTP get a problem document as well, and the connection closes."""
+    answer = talk(address, said)
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert b"application/problem+json" in answer
+    assert b"x-request-id: req_" in answer
+
+
+def test_endless_head_is_refused(address: str) -> None:
+    """A header that never ends is refused after 64 kB, whether in one piece or many."""
+    head = b"GET /health/live HTTP/1.1\r\nX: "
+    for parts in ([head + b"x" * 200_000], [head, *[b"x" * 5_000] * 40]):
+        answer = talk(address, *parts)
+        assert answer == b"" or answer.startswith(b"HTTP/1.1 413")
+    long = b"GET /health/live HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 30_000 + b"\r\n\r\n"
+    assert talk(address, long).startswith(b"HTTP/1.1 200")
+
+
+def test_upgrade_is_not_taken(address: str) -> None:
+    """There is no WebSocket here: the request is answered as plain HTTP."""
+    ask = (
+        b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    assert talk(address, ask).startswith(b"HTTP/1.1 200")
+
+
 def test_overstated_length_times_out(address: str) -> None:
     """A body that never arrives in full ends with 408 after the time allowed."""
     head = b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Length: 200\r\n\r\n{"

@@ -17,6 +17,7 @@ import uvicorn
 
 from leadml.api.app import create_app
 from leadml.api.gate import is_loopback
+from leadml.api.protocol import Protocol
 from leadml.errors import ConfigError, KeysMissing
 from leadml.service.serving import Serving
 from leadml.settings import Settings, unknown_settings
@@ -93,6 +94,8 @@ def run(
         log.warning("there is no setting %s%s", variable, hint)
     config = uvicorn.Config(
         create_app(settings, serving),
+        http=Protocol,
+        ws="none",
         log_config=None,
         log_level="warning" if settings.log_level == "info" else settings.log_level,
         access_log=False,
