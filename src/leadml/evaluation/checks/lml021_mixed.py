@@ -1,0 +1,55 @@
+"""LML021: a column of numbers with words in it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from leadml.evaluation.checks.finding import Check, Finding
+from leadml.evaluation.checks.table import CheckInput, listed
+from leadml.leads.estimate import percent
+from leadml.leads.values import BAD, number_of
+
+__all__ = ["CHECK", "run"]
+
+CHECK = Check(
+    "LML021",
+    "Numbers mixed with words",
+    "warns",
+    "Empty the cells that hold no number, or write them as numbers (a point for decimals, no"
+    " thousands separators, no units).",
+)
+
+_MOSTLY: Final = 0.5
+
+
+def run(data: CheckInput) -> Finding:
+    """Find columns read as text although most values are numbers."""
+    figures: list[dict[str, Any]] = []
+    rows: np.ndarray[Any, Any] | None = None
+    for name in data.candidates:
+        reading = data.reading(name)
+        if reading.kind != "category":
+            continue
+        words = [i for i, level in enumerate(reading.levels) if number_of(level) is BAD]
+        if not words or len(reading.levels) - len(words) < 10:
+            continue  # a handful of digits among words are codes
+        filled = reading.numbers[~reading.missing]
+        wordy = float(np.isin(filled, words).mean())
+        if 1 - wordy < _MOSTLY:
+            continue
+        if rows is None:
+            rows = np.flatnonzero(np.isin(reading.numbers, words))
+        figures.append({"column": name, "share_of_words": round(wordy, 4)})
+    if not figures or rows is None:
+        return CHECK.passed("No column mixes numbers and words.")
+    names = [figure["column"] for figure in figures]
+    return CHECK.found(
+        f"{listed(names)} hold{'s' if len(names) == 1 else ''} numbers, but"
+        f" {percent(figures[0]['share_of_words'])} of the values of '{names[0]}' are words, so it"
+        " is read as text.",
+        columns=names,
+        rows=rows,
+        evidence={"figures": figures},
+    )
