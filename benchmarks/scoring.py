@@ -58,7 +58,7 @@ def measure(n_leads: int = 8_000, rounds: int = 7, seed: int = 0) -> Iterator[Fi
     scorer = Scorer(card)
     table = leads.drop(columns=NOT_LEARNED)
     rows = [
-        {name: value for name, value in row.items() if value == value and value is not None}
+        {str(name): value for name, value in row.items() if value == value and value is not None}
         for row in table.head(1_000).to_dict("records")
     ]
 
