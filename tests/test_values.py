@@ -49,7 +49,9 @@ def test_a_number_is_read_the_same_from_text(number):
     assert number_of(repr(number)) == number == number_of(number)
 
 
-@pytest.mark.parametrize("missing", [None, float("nan"), np.nan, pd.NA, pd.NaT, *MISSING_WORDS])
+@pytest.mark.parametrize(
+    "missing", [None, float("nan"), np.nan, pd.NA, pd.NaT, *sorted(MISSING_WORDS)]
+)
 def test_every_kind_of_nothing_is_missing(missing):
     """None, NaN, NA, NaT and the missing words are no value in both kinds."""
     assert number_of(missing) is None
