@@ -121,9 +121,10 @@ def test_faults_are_logged_without_values(caplog: pytest.LogCaptureFixture) -> N
     """A fault leaves its kind, place and request id in the log, and no value."""
     with caplog.at_level(logging.ERROR):
         pass_through(raising(ValueError("maria@example.com")), headers=[(b"x-request-id", b"r1")])
-    assert "r1: ValueError at" in caplog.text
-    assert "test_api_gate.py" in caplog.text
-    assert "maria" not in caplog.text
+    (record,) = caplog.records
+    assert (record.request_id, record.fault) == ("r1", "ValueError")  # type: ignore[attr-defined]
+    assert "test_api_gate.py" in record.places  # type: ignore[attr-defined]
+    assert "maria" not in str(vars(record))
 
 
 def test_gone_client_gets_nothing() -> None:

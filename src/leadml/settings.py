@@ -97,6 +97,9 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least severe log line written"
     )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="log lines for people, or one JSON object each for collectors"
+    )
 
     def __init__(self, **values: Any) -> None:
         try:

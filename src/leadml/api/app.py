@@ -19,6 +19,7 @@ from leadml import __version__
 from leadml.api.document import document_of
 from leadml.api.drain import State, draining_on_sigterm
 from leadml.api.gate import Gate
+from leadml.api.log import places_of
 from leadml.api.page import page_of
 from leadml.api.problems import send_bytes
 from leadml.api.routes import Endpoint, Routes
@@ -125,6 +126,9 @@ async def _follow(
         try:
             await loop.run_in_executor(looker, serving.refresh)
         except Exception as error:  # noqa: BLE001 - the server outlives any fault of its follower
-            log.error("following the champion failed: %s", type(error).__name__)
+            log.error(
+                "the champion could not be followed",
+                extra={"fault": type(error).__name__, "places": places_of(error)},
+            )
         looked.set()
         await asyncio.sleep(pause_s)

@@ -65,5 +65,5 @@ def draining_on_sigterm(state: State, drain_s: float) -> Iterator[None]:
 
 
 def _later(loop: asyncio.AbstractEventLoop, delay_s: float, act: Callable[[], None]) -> None:
-    log.info("draining for %.1f s before stopping", delay_s)
+    log.info("draining before the stop", extra={"delay_s": delay_s})
     loop.call_later(delay_s, act)

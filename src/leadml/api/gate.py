@@ -6,15 +6,14 @@ import ipaddress
 import logging
 import re
 import secrets
-import traceback
 from functools import lru_cache
-from pathlib import PurePath
 from typing import Any, Final
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from leadml.api.bodies import Disconnected
+from leadml.api.log import places_of
 from leadml.api.problems import send_problem
 from leadml.errors import (
     Internal,
@@ -167,8 +166,11 @@ def _of_status(status: int) -> LeadmlError:
 
 def _log_fault(error: BaseException, request_id: str) -> None:
     """Name the fault and its places; neither message nor values, which may be personal."""
-    places = [
-        f"{PurePath(frame.filename).name}:{frame.lineno}"
-        for frame in traceback.extract_tb(error.__traceback__)[-8:]
-    ]
-    log.error("%s: %s at %s", request_id, type(error).__name__, " > ".join(places))
+    log.error(
+        "a request failed",
+        extra={
+            "request_id": request_id,
+            "fault": type(error).__name__,
+            "places": places_of(error),
+        },
+    )

@@ -17,6 +17,7 @@ import uvicorn
 
 from leadml.api.app import create_app
 from leadml.api.gate import is_loopback
+from leadml.api.log import configure
 from leadml.api.protocol import Protocol
 from leadml.errors import ConfigError, KeysMissing
 from leadml.service.serving import Serving
@@ -84,20 +85,14 @@ def run(
     """
     settings = settings or Settings()
     listener = bind(settings)
-    logging.basicConfig(
-        level=settings.log_level.upper(),
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    configure(settings.log_level, settings.log_format, sys.stderr)
     for variable, near in unknown_settings(os.environ):
-        hint = f"; did you mean {near}?" if near else ""
-        log.warning("there is no setting %s%s", variable, hint)
+        log.warning("there is no such setting", extra={"setting": variable, "meant": near})
     config = uvicorn.Config(
         create_app(settings, serving),
         http=Protocol,
         ws="none",
         log_config=None,
-        log_level="warning" if settings.log_level == "info" else settings.log_level,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=max(1, round(settings.shutdown_s)),

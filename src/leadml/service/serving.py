@@ -151,7 +151,7 @@ class Serving:
                 self._say(f"{error.code}: {error.detail}")
                 return False
             self._problem = None
-        log.info("serving %s", self._served.versions.model)
+        log.info("serving", extra={"model_version": self._served.versions.model})
         return True
 
     def close(self) -> None:
@@ -160,5 +160,5 @@ class Serving:
 
     def _say(self, problem: str) -> None:
         if problem != self._problem:
-            log.warning("the champion could not be followed: %s", problem)
+            log.warning("the champion could not be followed", extra={"reason": problem})
         self._problem = problem
