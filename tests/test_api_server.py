@@ -230,7 +230,7 @@ def test_deployable_application_drains_too(models: Path) -> None:
 def test_misspelt_variable_is_named(models: Path) -> None:
     """A variable that is almost a setting is named in the log."""
     with running(models, LEADML_MODEL_DIR="elsewhere") as (_, _, said):
-        assert any("LEADML_MODEL_DIR meant=LEADML_MODELS_DIR" in line for line in said)
+        assert any("meant=LEADML_MODELS_DIR setting=LEADML_MODEL_DIR" in line for line in said)
 
 
 def test_serving_loads_nothing_of_learning(models: Path) -> None:
