@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -14,6 +16,7 @@ from starlette.testclient import TestClient
 from leadml.api.app import create_app
 from leadml.api.document import document_of
 from leadml.api.page import page_of
+from leadml.errors import NoModel, RequestError, all_errors
 from leadml.settings import Settings
 from tests import held
 
@@ -135,3 +138,18 @@ def test_page_escapes() -> None:
     html = page_of(document)
     assert "<script" not in html
     assert "<img" not in html
+
+
+def test_documented_examples_are_true() -> None:
+    """Each JSON example of docs/api.md fits the schema of what it shows, and every code is there."""
+    text = (Path(__file__).parents[1] / "docs" / "api.md").read_text("utf-8")
+    shown = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text, re.DOTALL)]
+    kinds = ["ScoreAnswer", "ScoresAnswer", "Problem"]
+    assert len(shown) == len(kinds)
+    for kind, example in zip(kinds, shown, strict=True):
+        root = {"$ref": f"#/components/schemas/{kind}", "components": DOCUMENT["components"]}
+        jsonschema.Draft202012Validator(root).validate(example)
+    assert all(f"`{method.upper()} {path}`" in text for path, method, _ in OPERATIONS)
+    errors = (RequestError, *all_errors(RequestError), NoModel)
+    missing = {error.code for error in errors} - set(re.findall(r"`([a-z_]+)`", text))
+    assert missing == {"request"}
