@@ -53,8 +53,8 @@ def run(data: CheckInput) -> Finding:
             places = range(silent) if word == "oldest" else range(_SLICES - silent, _SLICES)
             count = int(sum(won[i] for i in places))
             return CHECK.found(
-                f"The {word} {percent(share)} of the leads hold {counted(count, 'conversion')}, where"
-                f" {usual * y.size * share:.0f} would be usual.",
+                f"The {word} {percent(share)} of the leads hold {counted(count, 'conversion')},"
+                f" where {usual * y.size * share:.0f} would be usual.",
                 evidence={
                     "figures": [
                         {"part": i + 1, "n": int(size[i]), "n_conversions": int(won[i])}

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from leadml.evaluation.checks.finding import Check, Finding
-from leadml.evaluation.checks.table import CheckInput, listed
+from leadml.evaluation.checks.table import CheckInput, counted, listed
 from leadml.leads.estimate import percent
 
 __all__ = ["CHECK", "run"]
@@ -56,7 +56,7 @@ def run(data: CheckInput) -> Finding:
             figures.append({"column": name, "difference": "emptier", "share": round(grown, 4)})
     extra = [n for n in data.incoming if n not in data.columns]
     if not figures:
-        more = f" {len(extra)} fields beyond it are ignored." if extra else ""
+        more = f" {counted(len(extra), 'field')} beyond it stay unread." if extra else ""
         return CHECK.passed(f"Leads to be scored look like the history.{more}")
     names = list(dict.fromkeys(figure["column"] for figure in figures))
     return CHECK.found(

@@ -25,9 +25,9 @@ _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,4})?\b
 _CARD = re.compile(r"(?<![\w-])\d{4}([ -]?)\d{4}\1\d{4}\1\d{4}(?![\w-])")
 _PATTERNS: Final = (
     ("e-mail addresses", _MAIL),
-    ("phone numbers", _PHONE),
     ("bank accounts", _IBAN),
     ("card numbers", _CARD),
+    ("phone numbers", _PHONE),
 )
 _NAMED: Final = re.compile(
     r"^(?:first|last|family|sur|full|contact|middle)[ _-]?name$|^e-?mail(?:[ _-]?address)?$"
@@ -96,10 +96,12 @@ def _personal(data: CheckInput, name: str) -> tuple[dict[str, int], list[int]]:
     for code, level in enumerate(reading.levels):
         if not any(character.isdigit() or character == "@" for character in level):
             continue
+        text = level[:_LONGEST]
         for word, pattern in _PATTERNS:
-            hit = pattern.search(level[:_LONGEST])
+            hit = pattern.search(text)
             if hit and (pattern is not _CARD or _luhn(hit.group())):
                 found.setdefault(word, []).append(code)
+                text = pattern.sub(" ", text)  # an account's digits are no phone number
     for word, codes in found.items():
         total = sum(counts[code] for code in codes)
         if total >= max(1, _SHARE * data.y.size):

@@ -6,7 +6,7 @@ import numpy as np
 
 from leadml.evaluation.checks.finding import Check, Finding
 from leadml.evaluation.checks.lml010_ids import kind_of_id
-from leadml.evaluation.checks.table import CheckInput, listed
+from leadml.evaluation.checks.table import CheckInput, Reading, listed
 
 __all__ = ["CHECK", "run"]
 
@@ -26,17 +26,10 @@ def run(data: CheckInput) -> Finding:
         reading = data.reading(name)
         if reading.distinct < 2 or kind_of_id(reading, name):
             continue
-        numbers = reading.numbers
-        # number the values by first appearance, so that names and scales do not matter
-        _, first, inverse = np.unique(
-            numbers, return_index=True, return_inverse=True, equal_nan=True
-        )
-        rank = np.empty(first.size, dtype=np.int64)
-        rank[np.argsort(first, kind="stable")] = np.arange(first.size)
-        key = rank[inverse].tobytes()
+        key = _pattern(reading)
         if key in seen:
             figures.append({"column": name, "copy_of": seen[key]})
-        else:
+        elif key:
             seen[key] = name
     if not figures:
         return CHECK.passed("No two columns say the same.")
@@ -47,3 +40,16 @@ def run(data: CheckInput) -> Finding:
         columns=names,
         evidence={"figures": figures},
     )
+
+
+def _pattern(reading: Reading) -> bytes:
+    """The same bytes for columns that differ only in what their values are called."""
+    _, first, inverse = np.unique(
+        reading.numbers, return_index=True, return_inverse=True, equal_nan=True
+    )
+    if reading.distinct > reading.numbers.size / 2:
+        # values that hardly repeat map onto any others: only their order can tell
+        return b"" if reading.kind == "category" else inverse.astype(np.int64).tobytes()
+    rank = np.empty(first.size, dtype=np.int64)
+    rank[np.argsort(first, kind="stable")] = np.arange(first.size)
+    return rank[inverse].tobytes()
