@@ -16,10 +16,13 @@ def test_kinds_are_read_alike_from_lists_arrays_and_series():
         assert read(make(numbers)).kind == "number"
         assert read(make(words)).kind == "category"
         assert read(make(times)).kind == "moment"
-    moments = read(pd.Series(pd.to_datetime(["2024-01-01", None])))
-    assert moments.kind == "moment"
-    assert list(moments.missing) == [False, True]
-    assert moments.numbers[0] == 1704067200.0
+    stamps = pd.Series(pd.to_datetime(["2024-01-01", None]))
+    aware = pd.Series(pd.to_datetime(["2024-01-01T00:00:00Z", None]))
+    for values in (stamps, aware, stamps.to_numpy(), stamps.to_numpy().astype("datetime64[ns]")):
+        moments = read(values)
+        assert moments.kind == "moment"
+        assert list(moments.missing) == [False, True]
+        assert moments.numbers[0] == 1704067200.0
     assert read([2018, 2019]).kind == "number"
     assert read([True, False]).kind == "category"
 

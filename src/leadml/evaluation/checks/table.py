@@ -219,6 +219,10 @@ def read(values: Any) -> Reading:
     kind = getattr(dtype, "kind", "O")
     if kind in "fiu":
         return Reading("number", np.asarray(values, dtype=np.float64))
+    if kind == "M" and isinstance(dtype, np.dtype):
+        moments = np.asarray(values).astype("datetime64[us]")
+        seconds = moments.astype(np.int64) / 1e6
+        return Reading("moment", np.where(np.isnat(moments), np.nan, seconds))
     raw = _raw(values)
     if kind == "M":
         return Reading("moment", _seconds(raw))
