@@ -181,3 +181,17 @@ def test_future_rows_change_nothing_in_the_past():
     assert learn(again, encode(again, past), y[:700], folds=3).scorecard.as_dict() == (
         alone.scorecard.as_dict()
     )
+
+
+def test_calendar_columns_are_proven_too():
+    """The proof holds where columns are derived from a timestamp, hostile parts included."""
+    frame, y = table(600)
+    hours = np.random.default_rng(1).integers(0, 24 * 90, len(frame))
+    frame["created_at"] = pd.Timestamp("2026-01-01", tz="UTC") + pd.to_timedelta(hours, unit="h")
+    schema = Schema(columns_of(frame, ["visits", "source"], created_at="created_at"))
+    assert "created_at.hour" in schema.names
+    encoded = encode(schema, frame)
+    found = learn(schema, encoded, y, folds=2)
+    assert prove(found, encoded).max_difference < 1e-9
+    scored = Scorer(found.scorecard).frame(frame).log_odds
+    np.testing.assert_allclose(Scorer(found.scorecard).one(dict(frame.iloc[0])).log_odds, scored[0])
