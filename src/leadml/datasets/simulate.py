@@ -136,7 +136,7 @@ def simulate(
     months: int = 18,
     end: datetime = END,
     leaks: bool = False,
-    shift: float = 0.2,
+    shift: float = 0.1,
 ) -> SimulatedHistory:
     """Simulate a CRM's history of a B2B company.
 
