@@ -6,6 +6,7 @@ import contextlib
 import csv
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -93,10 +94,7 @@ def walk(folder: Path, n_leads: int, seed: int) -> None:
             "and the server has stopped again."
         )
         say()
-        say("What to try next")
-        say(f"  open {folder / 'report.html'}")
-        say(f"  LEADML_MODELS_DIR={folder / 'models'} {_tracking(settings)} leadml serve")
-        say("  leadml train your_leads.csv --target your_outcome_column")
+        _tell_next(folder, settings)
 
 
 def _open_leads(history: Path) -> list[dict[str, Any]]:
@@ -186,8 +184,15 @@ def _truth(folder: Path) -> dict[str, float]:
         return {row["lead_id"]: float(row["true_probability"]) for row in csv.DictReader(lines)}
 
 
-def _tracking(settings: Settings) -> str:
-    return f"LEADML_TRACKING_URI={settings.tracking_uri}"
+def _tell_next(folder: Path, settings: Settings) -> None:
+    command = "leadml"
+    if not shutil.which(command):
+        command = os.path.relpath(Path(sys.executable).with_name(command))
+    here = f"LEADML_MODELS_DIR={settings.models_dir} LEADML_TRACKING_URI={settings.tracking_uri}"
+    say("What to try next")
+    say(f"  the report in a browser:   {folder / 'report.html'}")
+    say(f"  the server, to stay:       {here} {command} serve")
+    say(f"  your own leads:            {command} train leads.csv --target COLUMN")
 
 
 def _tell_training(found: dict[str, Any]) -> None:
@@ -210,7 +215,7 @@ def _tell_training(found: dict[str, Any]) -> None:
 def _tell_answers(asked: list[dict[str, Any]], truth: dict[str, float]) -> None:
     for answered in asked:
         say(
-            f"Lead {answered['lead_id']}: {100 * answered['probability']:.0f} in 100 will convert; "
+            f"Lead {answered['lead_id']}: a chance of {100 * answered['probability']:.0f} in 100, "
             f"score {answered['score']}, grade {answered['grade']}, "
             f"proposed stage {answered['proposed_stage']}."
         )
