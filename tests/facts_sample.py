@@ -304,14 +304,15 @@ def facts_sample(n_test: int = 4000, seed: int = 7) -> dict[str, Any]:
             "n_unknown": 950,
             "n_conversions": 1912,
             "curve": [
-                {"day": d, "share": 1 - math.exp(-d / 24)} for d in (0, 3, 7, 14, 21, 30, 45, 60)
+                {"day": d, "share": 0.1 * (1 - math.exp(-d / 24))}
+                for d in (0, 3, 7, 14, 21, 30, 45, 60)
             ]
-            + [{"day": 90, "share": 0.985}, {"day": 120, "share": 1.0}],
+            + [{"day": 90, "share": 0.0985}, {"day": 120, "share": 0.1}],
         },
         "protocol": {
             "name": "forward test: the last 20 % by created_at",
             "kind": "forward",
-            "n_train": 16000,
+            "n_train": 13800,
             "n_test": n_test,
         },
         "metrics": metrics,
@@ -335,7 +336,7 @@ def facts_sample(n_test: int = 4000, seed: int = 7) -> dict[str, Any]:
         "score_bands": [
             {
                 "from": 10 * b,
-                "to": 10 * b + 9 if b < 9 else 100,
+                "to": 10 * b + 10,
                 "n": int((score // 10 == b).sum()),
                 "n_conversions": int(y[score // 10 == b].sum()),
             }
@@ -355,8 +356,8 @@ def facts_sample(n_test: int = 4000, seed: int = 7) -> dict[str, Any]:
         },
         "effects": effects,
         "pairs": [
-            {"columns": ["industry", "source"], "importance": 0.021},
-            {"columns": ["employees", "pricing_page_views_30d"], "importance": 0.012},
+            {"columns": ["industry", "source"], "importance": 0.114},
+            {"columns": ["employees", "pricing_page_views_30d"], "importance": 0.062},
         ],
         "size": {"columns": 5, "pairs": 10, "cells": 4210, "trees": 812},
         "proof": {"rows": 20000, "max_difference": 3.6e-15, "additivity": 8.9e-16},

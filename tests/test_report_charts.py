@@ -167,3 +167,32 @@ def test_figures_are_png_files(facts: dict[str, Any]) -> None:
         assert wide > 600, name
         assert high > 200, name
     assert charts.figures(facts_minimal()) == {}
+
+
+def test_counts_are_drawn_as_steps_with_all_their_leads() -> None:
+    """Whole numbers get one level each, the crowd at zero its hill, whatever the bins' ends."""
+    tiny = 1.0000000180025095e-35
+    effect = number(
+        (0.0, 0.0, -0.3, -0.3, 0.66), (0.0, tiny, -0.3, -0.3, 0.0), (tiny, 1.5, 0.1, 0.5, 0.3)
+    )
+    effect["points"] += number((1.5, 3.0, 0.8, 0.9, 0.04))["points"]
+    rows, low, high = charts._segments(effect["points"])
+    steps = charts._counted(rows, low, high)
+    assert [(step["x"] + step["x2"]) / 2 for step in steps] == [0, 1, 2, 3]
+    assert all(step["a"] == step["b"] for step in steps)
+    assert [round(step["share"], 3) for step in steps] == [0.66, 0.3, 0.02, 0.02]
+    assert steps[0]["a"] == pytest.approx(-0.3)
+    assert steps[1]["a"] == pytest.approx(0.1 + 0.4 / 1.5)
+
+
+def test_hills_hold_every_lead() -> None:
+    """The outline of the crowd adds up to all leads drawn, spikes without width included."""
+    rows = [
+        {"x": 0.0, "x2": 0.0, "a": 0.0, "b": 0.0, "share": 0.5},
+        {"x": 0.0, "x2": 4.0, "a": 0.0, "b": 0.0, "share": 0.3},
+        {"x": 4.0, "x2": 10.0, "a": 0.0, "b": 0.0, "share": 0.2},
+    ]
+    outline = charts._hills(rows, 0.0, 10.0, lambda x: x)
+    cells = [point["d"] ** 2 for point in outline[::2]]
+    assert max(cells) == 1.0
+    assert sum(cells) / cells[0] == pytest.approx(1 / (0.5 + 0.3 * (10 / 48) / 4), rel=0.01)

@@ -296,11 +296,11 @@ def test_the_same_facts_give_the_same_bytes(facts: dict[str, Any], html: str) ->
 
 
 def test_rendering_is_quick_from_a_cold_start() -> None:
-    """A fresh interpreter imports, draws and writes the report in a few seconds."""
+    """A fresh interpreter imports, draws and writes the report in 2.5 s of processor time."""
     program = (
         "import time; from facts_sample import facts_sample; f = facts_sample();"
-        "t = time.perf_counter(); from leadml.reports.page import render_report;"
-        "render_report(f); print(time.perf_counter() - t)"
+        "t = time.process_time(); from leadml.reports.page import render_report;"
+        "render_report(f); print(time.process_time() - t)"
     )
     seconds = min(
         float(
@@ -315,7 +315,7 @@ def test_rendering_is_quick_from_a_cold_start() -> None:
         )
         for _ in range(2)
     )
-    assert seconds < 5.0, "2.5 s when the machine is free"
+    assert seconds < 2.5
 
 
 def test_importing_reports_brings_no_chart_library() -> None:
@@ -328,3 +328,30 @@ def test_importing_reports_brings_no_chart_library() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("predicted", "title"),
+    [
+        (0.06, "Predicted chances came true"),
+        (0.03, "More leads converted than predicted"),
+        (0.12, "Fewer leads converted than predicted"),
+    ],
+)
+def test_the_calibration_title_says_what_the_figures_say(
+    facts: dict[str, Any], predicted: float, title: str
+) -> None:
+    """A chart is never called right when the sum of its promises is off."""
+    rates = {
+        "predicted_rate": {"value": predicted, "low": predicted, "high": predicted},
+        "base_rate": {"value": 0.061, "low": 0.054, "high": 0.069},
+    }
+    html = render_report({**facts, "metrics": {**facts["metrics"], **rates}})
+    assert f"<h3>{title}" in html
+
+
+def test_no_chart_claims_what_the_verdict_denies(facts: dict[str, Any]) -> None:
+    """Beside a verdict of no trust the calibration chart counts its groups."""
+    verdict = {"word": "rank", "sentence": "s", "rule": "calibration_slope"}
+    html = render_report({**facts, "verdict": verdict})
+    assert "<h3>Predicted chances came true</h3>" not in html

@@ -12,7 +12,7 @@ import html
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from leadml.reports import words
@@ -318,11 +318,6 @@ def calibration_chart(calibration: Sequence[Fact]) -> alt.LayerChart:
     return alt.layer(*layers).properties(width=306, height=236)
 
 
-def _band_name(band: Fact) -> str:
-    last = int(band["to"]) >= 100
-    return f"{band['from']}+" if last else f"{band['from']}{words.EN}{band['to']}"
-
-
 def score_bands_chart(bands: Sequence[Fact], *, base_rate: float | None = None) -> alt.LayerChart:
     """Share that converted in each band of ten score points, best band darkest."""
     import altair as alt
@@ -334,7 +329,7 @@ def score_bands_chart(bands: Sequence[Fact], *, base_rate: float | None = None) 
             continue
         rate = int(band["n_conversions"]) / n
         shown = words.chance(rate).replace(f"{words.THIN}%", "")
-        rows.append({"band": _band_name(band), "rate": rate, "t": shown})
+        rows.append({"band": words.band(band), "rate": rate, "t": shown})
     order = [row["band"] for row in rows]
     top = max((row["rate"] for row in rows), default=0.0) or 1.0
     x = alt.X(
@@ -358,6 +353,10 @@ def score_bands_chart(bands: Sequence[Fact], *, base_rate: float | None = None) 
         ]
     layers += _haloed(base, "ink", dy=-7, fontSize=11)
     return alt.layer(*layers).properties(width=346, height=206)
+
+
+MONTH_SHOWN_FROM = 20
+"""Fewest leads for which a month is drawn."""
 
 
 def months_chart(months: Sequence[Fact]) -> alt.LayerChart:
@@ -415,11 +414,12 @@ def months_chart(months: Sequence[Fact]) -> alt.LayerChart:
 
 
 def labels_chart(curve: Sequence[Fact], *, horizon_days: float | None = None) -> alt.LayerChart:
-    """Share of all conversions that had happened by each day after creation."""
+    """Share of leads that had converted by each day after their creation."""
     import altair as alt
 
     rows = [{"x": float(p["day"]), "y": float(p["share"])} for p in curve]
     last = max([row["x"] for row in rows] + [horizon_days or 0.0]) or 1.0
+    top = max((row["y"] for row in rows), default=1.0) or 1.0
     x = alt.X(
         "x:Q",
         title="days after the lead was created",
@@ -429,8 +429,8 @@ def labels_chart(curve: Sequence[Fact], *, horizon_days: float | None = None) ->
     y = alt.Y(
         "y:Q",
         title=None,
-        scale=alt.Scale(domain=[0, 1], nice=False),
-        axis=_axis(orient="right", values=[0, 0.25, 0.5, 0.75, 1], labelExpr=_PERCENT),
+        scale=alt.Scale(domain=[0, min(1.0, 1.05 * top)], nice=False),
+        axis=_axis(orient="right", tickCount=5, labelExpr=_PERCENT),
     )
     layers = [
         alt.Chart(_data(rows))
@@ -481,7 +481,7 @@ def odds_domain(effects: Sequence[Fact]) -> tuple[float, float]:
 
 def whole(edges: Sequence[float]) -> bool:
     """Whether cuts lie at whole or half numbers, as those of counts do."""
-    return all(2 * edge == round(2 * edge) for edge in edges)
+    return all(abs(2 * edge - round(2 * edge)) < 1e-9 for edge in edges)
 
 
 def _segments(points: Sequence[Fact]) -> tuple[list[dict[str, float]], float, float]:
@@ -513,15 +513,34 @@ def _segments(points: Sequence[Fact]) -> tuple[list[dict[str, float]], float, fl
             end = float(p["to"]) if p.get("to") is not None else most
             a, b = float(p["log_odds_from"]), float(p["log_odds_to"])
             left, right = max(start, low), min(end, high)
-            if right <= left:
+            if right < left or (right == left and start < end):
                 continue
-            slope = (b - a) / (end - start)
+            slope = (b - a) / (end - start) if end > start else 0.0
             a, b = a + slope * (left - start), b - slope * (end - right)
             share = float(p.get("share") or 0.0) / total
             rows.append({"x": left, "x2": right, "a": a, "b": b, "share": share})
-        if len(rows) > 1:
+        if sum(row["x2"] > row["x"] for row in rows) > 1:
             break
     return rows, low, high
+
+
+COUNTS_DRAWN = 48
+"""Most whole numbers drawn as steps of their own."""
+
+
+def _counted(rows: list[dict[str, float]], low: float, high: float) -> list[dict[str, float]]:
+    """One level step per whole number: between 1 and 2 page views there is nothing to draw."""
+    steps = []
+    for k in range(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1):
+        row = next((r for r in rows if k <= r["x2"] + 1e-9), rows[-1])
+        wide = row["x2"] - row["x"]
+        part = min(max((k - row["x"]) / wide, 0.0), 1.0) if wide > 0 else 0.0
+        level = row["a"] + (row["b"] - row["a"]) * part
+        inside = math.floor(row["x2"] + 1e-9) - math.floor(row["x"] + 1e-9)
+        inside += row is rows[0] and row["x"] == math.floor(row["x"])
+        share = row["share"] / max(inside, 1)
+        steps.append({"x": k - 0.5, "x2": k + 0.5, "a": level, "b": level, "share": share})
+    return steps
 
 
 def _number_ticks(low: float, high: float, bend: float | None, whole: bool) -> list[float]:
@@ -557,6 +576,31 @@ def _number_ticks(low: float, high: float, bend: float | None, whole: bool) -> l
     return sorted(ticks)
 
 
+def _hills(
+    rows: Sequence[Mapping[str, float]], low: float, high: float, place: Callable[[float], float]
+) -> list[dict[str, float]]:
+    """Outline of where leads are: a histogram of 48 cells along the drawn axis.
+
+    Heights are square roots, so that a crowd at nothing does not flatten all others.
+    """
+    cells = [0.0] * 48
+    wide = (high - low) / len(cells)
+    for row in rows:
+        start, end = (place(row["x"]) - low) / wide, (place(row["x2"]) - low) / wide
+        first = min(max(int(start), 0), len(cells) - 1)
+        last = min(max(math.ceil(end) - 1, first), len(cells) - 1)
+        for i in range(first, last + 1):
+            overlap = min(end, i + 1) - max(start, i)
+            part = overlap / (end - start) if last > first else 1.0
+            cells[i] += row["share"] * max(part, 0.0)
+    peak = max(cells) or 1.0
+    return [
+        {"x": low + (i + side) * wide, "d": round(math.sqrt(cell / peak), 4)}
+        for i, cell in enumerate(cells)
+        for side in (0, 1)
+    ]
+
+
 def effect_chart(effect: Fact, *, domain: tuple[float, float]) -> alt.LayerChart | None:
     """How one number moves the odds: blue where it raises, orange where it lowers.
 
@@ -570,9 +614,16 @@ def effect_chart(effect: Fact, *, domain: tuple[float, float]) -> alt.LayerChart
     """
     import altair as alt
 
-    rows, low, high = _segments(effect.get("points", ()))
+    points = effect.get("points", ())
+    rows, low, high = _segments(points)
     if len(rows) < 2 or high <= low:
         return None
+    edges = [float(p[k]) for p in points for k in ("from", "to") if p.get(k) is not None]
+    counts = whole(edges)
+    if counts and high - low <= COUNTS_DRAWN:
+        steps = _counted(rows, low, high)
+        if len(steps) > 1:
+            rows, low, high = steps, steps[0]["x"], steps[-1]["x2"]
     run, middle = 0.0, high
     for row in rows:
         run += row["share"]
@@ -587,8 +638,7 @@ def effect_chart(effect: Fact, *, domain: tuple[float, float]) -> alt.LayerChart
         if bend is None
         else alt.Scale(type="symlog", constant=bend, domain=[low, high], nice=False)
     )
-    edges = [float(p[k]) for p in effect["points"] for k in ("from", "to") if p.get(k) is not None]
-    ticks = _number_ticks(low, high, bend, whole(edges))
+    ticks = _number_ticks(low, high, bend, counts)
     names = {f"{t:.10g}": words.plain_number(t) for t in ticks}
     label_expr = f"{json.dumps(names)}[format(datum.value, '.10~g')] || format(datum.value, '~g')"
     x_axis = _axis(values=ticks, labelExpr=label_expr, grid=False, labelFlush=True)
@@ -624,18 +674,18 @@ def effect_chart(effect: Fact, *, domain: tuple[float, float]) -> alt.LayerChart
     def place(value: float) -> float:
         return value if bend is None else math.log1p(max(value, 0.0) / bend)
 
-    crowds = [row["share"] / max(place(row["x2"]) - place(row["x"]), 1e-12) for row in rows]
-    peak = max(crowds) or 1.0
-    hills: list[dict[str, float]] = []
-    for row, crowd in zip(rows, crowds, strict=True):
-        depth = round(math.sqrt(crowd / peak), 4)
-        hills += [{"x": float(f"{at:.8g}"), "d": depth} for at in (row["x"], row["x2"])]
+    hills = _hills(rows, place(low), place(high), place)
     height = 132
     ground = (
         alt.Chart(_data(hills))
         .mark_area(color=_ink("rest"), opacity=0.8)
         .encode(
-            x=x,
+            x=alt.X(
+                "x:Q",
+                title=None,
+                axis=None,
+                scale=alt.Scale(domain=[place(low), place(high)], nice=False),
+            ),
             y=alt.Y(
                 "d:Q",
                 title=None,
@@ -653,7 +703,9 @@ def effect_chart(effect: Fact, *, domain: tuple[float, float]) -> alt.LayerChart
         path.mark_line(color=_ink("model"), strokeWidth=2).encode(y=y),
     )
     return (
-        alt.layer(ground, curve).resolve_scale(y="independent").properties(width=312, height=height)
+        alt.layer(ground, curve)
+        .resolve_scale(x="independent", y="independent")
+        .properties(width=312, height=height)
     )
 
 

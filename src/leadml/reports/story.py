@@ -32,6 +32,8 @@ EFFECTS_DRAWN = 10
 LEVELS_DRAWN = 8
 LEVELS_LISTED = 40
 REASONS_SHOWN = 7
+RANKED = 12
+SET_ASIDE_NAMED = 12
 ROWS_SHOWN = 20
 
 _VERDICTS = {
@@ -142,7 +144,7 @@ def _verdict(facts: Fact) -> dict[str, Any]:
     word, sentence, rule = verdict_of(facts)
     _, tone = _VERDICTS.get(str(facts["verdict"]["word"]), ("", "warn"))
     why = [_tested(facts)] if _tested(facts) else []
-    if rule:
+    if rule and not rule.isidentifier():
         why.append(f"Rule: {rule}")
     return {"word": word, "tone": tone, "parts": emphasised(sentence), "why": why}
 
@@ -230,8 +232,11 @@ def _tiles(facts: Fact) -> list[dict[str, str]]:
 
 
 def _week(facts: Fact) -> str:
-    """Whether weekly volumes are known, or the table itself stands for one."""
-    return "a week" if facts["data"].get("leads_per_week_known", True) else "of this table"
+    """The unit of volumes: a week, or so many leads where no time is known."""
+    data = facts["data"]
+    if data.get("leads_per_week_known", True):
+        return "a week"
+    return f"of every {words.count(data.get('leads_per_week'))}"
 
 
 # --- data -------------------------------------------------------------------------
@@ -258,17 +263,23 @@ def _data(facts: Fact) -> _Section:
             "conversion are unknown, not lost."
         )
     if protocol.get("kind") == "forward":
-        lines.append("The test leads came later than every lead learned from.")
+        lines.append(
+            "The test leads came later than every lead learned from; the model that is served "
+            "then learned from all of them."
+        )
     elif data.get("order") == "none":
         lines.append("No time is known, so nothing can be said about how it holds up over time.")
+    n_train, n_test = int(protocol.get("n_train") or 0), int(protocol.get("n_test") or 0)
+    between = int(data["n_leads"]) - n_train - n_test if protocol.get("kind") == "forward" else 0
     spans: list[tuple[str, int, str]] = [
-        ("learn", int(protocol.get("n_train") or 0), "f-rest"),
-        ("test", int(protocol.get("n_test") or 0), "f-model"),
+        ("learn", n_train, "f-rest"),
+        ("outcome not known at the test", max(between, 0), "f-pale"),
+        ("test", n_test, "f-model"),
         ("unknown yet", int(labels.get("n_unknown") or 0), "hollow"),
     ]
     if protocol.get("kind") == "folds":
         learned = ("learn, each fold tested in turn", int(data["n_leads"]), "f-model")
-        spans = [learned, spans[2]]
+        spans = [learned, spans[-1]]
     windows = _windows([span for span in spans if span[1]])
     pairs = [
         ("Source", data.get("source")),
@@ -285,30 +296,34 @@ def _data(facts: Fact) -> _Section:
         pairs.append(("Leads a week", words.per_week(float(data["leads_per_week"]))))
     if labels.get("as_of"):
         pairs.append(("As of", words.day(labels["as_of"])))
-    dropped = Table(
-        head=("Set aside", "Why"),
-        rows=tuple((str(d["column"]), str(d["reason"])) for d in data.get("dropped") or ()),
-        text_columns=frozenset({1}),
-    )
+    reasons: dict[str, list[str]] = {}
+    for d in data.get("dropped") or ():
+        reasons.setdefault(str(d["reason"]), []).append(str(d["column"]))
+    dropped = [
+        (why, names[:SET_ASIDE_NAMED], max(0, len(names) - SET_ASIDE_NAMED))
+        for why, names in reasons.items()
+    ]
     curve: Sequence[Fact] = labels.get("curve") or ()
     chart = None
     if len(curve) > 2:
-        by_half = next((p for p in curve if float(p["share"]) >= 0.5), curve[-1])
-        title = f"Half of all conversions came within {float(by_half['day']):g} days"
+        last = float(curve[-1]["share"]) or 1.0
+        by_half = next((p for p in curve if float(p["share"]) >= 0.5 * last), curve[-1])
+        title = f"Half of the conversions seen came within {float(by_half['day']):g} days"
         if horizon:
             within = [float(p["share"]) for p in curve if float(p["day"]) <= float(horizon)]
             if within:
-                title = f"{words.chance(within[-1])} of conversions came within {horizon:g} days"
+                part = words.chance(within[-1] / last)
+                title = f"{part} of the conversions seen came within {horizon:g} days"
         chart = Chart(
             title=title,
-            subtitle="Share of all known conversions by days since the lead was created",
+            subtitle="Share of leads converted by each day of age (Kaplan and Meier)",
             svg=charts.svg(
                 charts.labels_chart(curve, horizon_days=horizon),
                 label=f"Time to conversion: {title}",
                 name="labels",
             ),
             numbers=Table(
-                head=("Days", "Share of conversions"),
+                head=("Days", "Leads converted"),
                 rows=tuple(
                     (f"{float(p['day']):g}", words.chance(float(p["share"])))
                     for p in _thinned(curve, 14)
@@ -391,21 +406,24 @@ def _checks(facts: Fact) -> _Section | None:
 # --- how good ---------------------------------------------------------------------
 
 
-def _calibration_title(bins: Sequence[Fact]) -> str:
-    """Written rule: what share of the bins' intervals hold the prediction."""
+def _calibration_title(bins: Sequence[Fact], facts: Fact) -> str:
+    """Written rule: first whether the sum is right, then what share of the groups is.
+
+    The sum is off when the mean prediction lies outside the interval of what happened
+    and differs by more than a tenth. A group is right when its interval holds its
+    prediction; eight of ten must be. "Came true" is never said beside a verdict of no trust.
+    """
     known = [b for b in bins if b.get("low") is not None and b.get("high") is not None]
+    predicted, happened = _estimate(facts, "predicted_rate"), _estimate(facts, "base_rate")
+    if predicted and happened and happened["low"] is not None:
+        said, was = predicted["value"], happened["value"]
+        if not happened["low"] <= said <= happened["high"] and abs(said - was) > 0.1 * was:
+            return f"{'More' if was > said else 'Fewer'} leads converted than predicted"
     if not known:
         return "Predicted chances beside what happened"
     inside = sum(float(b["low"]) <= float(b["predicted"]) <= float(b["high"]) for b in known)
-    if inside >= 0.8 * len(known):
+    if inside >= 0.8 * len(known) and facts["verdict"]["word"] == "trust":
         return "Predicted chances came true"
-    n = sum(int(b["n"]) for b in known)
-    predicted = sum(int(b["n"]) * float(b["predicted"]) for b in known) / n
-    observed = sum(int(b["n"]) * float(b["observed"]) for b in known) / n
-    if observed > 1.1 * predicted:
-        return "More leads converted than predicted"
-    if observed < 0.9 * predicted:
-        return "Fewer leads converted than predicted"
     return f"Predicted chances came true in {inside} of {len(known)} groups"
 
 
@@ -475,7 +493,7 @@ def _good(facts: Fact) -> _Section | None:
             if max(sizes) - min(sizes) <= 1
             else f"{words.count(min(sizes))} to {words.count(max(sizes))}"
         )
-        title = _calibration_title(bins)
+        title = _calibration_title(bins, facts)
         drawn.append(
             Chart(
                 title=title,
@@ -523,7 +541,7 @@ def _good(facts: Fact) -> _Section | None:
                     head=("Score", "Leads", "Converted", "Share"),
                     rows=tuple(
                         (
-                            f"{b['from']}{words.EN}{b['to']}",
+                            words.band(b),
                             words.count(b["n"]),
                             words.count(b["n_conversions"]),
                             words.chance(int(b["n_conversions"]) / int(b["n"])),
@@ -534,15 +552,19 @@ def _good(facts: Fact) -> _Section | None:
             )
         )
     months = facts.get("months") or ()
-    if len(months) > 1:
-        title = _months_title(months)
+    full = [m for m in months if int(m["n"]) >= charts.MONTH_SHOWN_FROM]
+    if len(full) > 1:
+        title = _months_title(full)
         drawn.append(
             Chart(
                 title=title,
-                subtitle="Average predicted chance beside the share that converted, by month",
-                svg=charts.svg(
-                    charts.months_chart(months), label=f"Months: {title}", name="months"
+                subtitle="Average predicted chance beside the share that converted, by month"
+                + (
+                    f"; months below {charts.MONTH_SHOWN_FROM} leads are not drawn"
+                    if len(full) < len(months)
+                    else ""
                 ),
+                svg=charts.svg(charts.months_chart(full), label=f"Months: {title}", name="months"),
                 key=(("model", "predicted"), ("dot", "happened, 95 % interval")),
                 numbers=Table(
                     head=("Month", "Leads", "Predicted", "Happened", "95 % interval"),
@@ -667,7 +689,9 @@ def effect_groups(effect: Fact, most: int = 12) -> list[dict[str, Any]]:
         share = float(p.get("share") or 0.0)
         middle = (float(p["log_odds_from"]) + float(p["log_odds_to"])) / 2
         last = groups[-1] if groups else None
-        if last is not None and goal and last["share"] < goal:
+        if last is not None and share == 0:
+            last["to"] = p.get("to")
+        elif last is not None and goal and last["share"] < goal:
             joint = last["share"] + share
             last["log_odds"] = (
                 (last["log_odds"] * last["share"] + middle * share) / joint if joint else middle
@@ -680,26 +704,31 @@ def effect_groups(effect: Fact, most: int = 12) -> list[dict[str, Any]]:
     return groups
 
 
-def _range_name(group: Fact, counts: bool) -> str:
+def _range_name(groups: Sequence[Fact], i: int, counts: bool) -> str:
     """A bin (from, to] in words; of counts as the whole numbers inside it."""
-    low, high = group.get("from"), group.get("to")
-    if low is None and high is None:
+    low, high = groups[i].get("from"), groups[i].get("to")
+    opens, closes = i == 0 or low is None, i == len(groups) - 1 or high is None
+    if opens and closes:
         return "any"
     if counts:
-        first = math.floor(float(low)) + 1 if low is not None else None
-        last = math.floor(float(high)) if high is not None else None
-        if first is None and last is not None:
+        first = None
+        if low is not None:
+            first = math.ceil(float(low)) if i == 0 else math.floor(float(low) + 1e-9) + 1
+        last = math.floor(float(high) + 1e-9) if high is not None else None
+        if first is not None and last is not None and first >= last:
+            return words.plain_number(last)
+        if opens and last is not None:
             return f"up to {words.plain_number(last)}"
-        if last is None and first is not None:
+        if closes and first is not None:
             return f"{words.plain_number(first)} or more"
         if first is not None and last is not None:
-            joined = f"{words.plain_number(first)}{words.EN}{words.plain_number(last)}"
-            return joined if last > first else words.plain_number(last)
-    if high is not None and low is not None:
-        return f"{words.plain_number(float(low))}{words.EN}{words.plain_number(float(high))}"
-    if high is not None:
-        return f"up to {words.plain_number(float(high))}"
-    return f"over {words.plain_number(float(low or 0.0))}"
+            return f"{words.plain_number(first)}{words.EN}{words.plain_number(last)}"
+    if opens:
+        return f"up to {words.plain_number(float(high or 0.0))}"
+    if closes:
+        return f"over {words.plain_number(float(low or 0.0))}"
+    start, end = words.plain_number(float(low or 0.0)), words.plain_number(float(high or 0.0))
+    return f"{start}{words.EN}{end}"
 
 
 def _named_points(effect: Fact) -> list[tuple[str, float, float]]:
@@ -710,7 +739,10 @@ def _named_points(effect: Fact) -> list[tuple[str, float, float]]:
             float(p[k]) for p in effect["points"] for k in ("from", "to") if p.get(k) is not None
         ]
         counts = charts.whole(edges)
-        return [(_range_name(g, counts), float(g["log_odds"]), float(g["share"])) for g in groups]
+        return [
+            (_range_name(groups, i, counts), float(g["log_odds"]), float(g["share"]))
+            for i, g in enumerate(groups)
+        ]
     return [
         (str(p["level"]) or "(blank)", float(p["log_odds"]), float(p.get("share") or 0.0))
         for p in effect.get("points") or ()
@@ -739,11 +771,17 @@ def _bar(log_odds: float, low: float, high: float) -> dict[str, Any]:
     }
 
 
+def _roles(facts: Fact) -> bool:
+    """Whether both fit and engagement are learned from, so that naming them says something."""
+    return len({str(e.get("role")) for e in facts.get("effects") or ()}) > 1
+
+
 def _effects(facts: Fact) -> _Section | None:
     effects = [e for e in facts.get("effects") or () if float(e.get("importance") or 0.0) > 0]
     if not effects:
         return None
     strongest = max(float(e["importance"]) for e in effects)
+    roles = _roles(facts)
     ranking = [
         {
             "name": words.name_of(e),
@@ -751,7 +789,7 @@ def _effects(facts: Fact) -> _Section | None:
             "wide": round(100 * float(e["importance"]) / strongest, 1),
             "share": words.chance(float(e["importance"])),
         }
-        for e in effects[:20]
+        for e in effects[:RANKED]
     ]
     shown = effects[:EFFECTS_DRAWN]
     domain = charts.odds_domain(shown)
@@ -767,7 +805,7 @@ def _effects(facts: Fact) -> _Section | None:
             )
         panel: dict[str, Any] = {
             "name": words.name_of(effect),
-            "role": str(effect.get("role") or ""),
+            "role": str(effect.get("role") or "") if roles else "",
             "share": words.chance(float(effect["importance"])),
             "empty": empty,
             "svg": "",
@@ -794,7 +832,7 @@ def _effects(facts: Fact) -> _Section | None:
             loud = sorted(named, key=lambda point: -point[2])
             panel["bars"] = [
                 {
-                    "name": name,
+                    "name": words.short(name),
                     "odds": words.odds(lo),
                     "share": words.chance(share),
                     **_bar(lo, low, high),
@@ -818,22 +856,24 @@ def _effects(facts: Fact) -> _Section | None:
     pair_table = None
     if pairs:
         pair_table = Table(
-            head=("Together", "Share of the model"),
+            head=("Together", "Usual change of the odds"),
             rows=tuple(
                 (
-                    " × ".join(
+                    " and ".join(
                         labels.get(str(c), words.name_of({"column": c})) for c in p["columns"]
                     ),
-                    words.chance(float(p["importance"])),
+                    words.odds(float(p["importance"])),
                 )
                 for p in pairs
             ),
-            caption="Pairs of columns that matter beyond the sum of their parts, strongest first.",
+            caption="Pairs of columns that matter beyond the sum of their parts, strongest first: "
+            "the factor by which a pair usually changes the odds (one standard deviation).",
         )
     return _Section(
         "What drives conversion",
         "effects",
         {
+            "roles": roles,
             "ranking": ranking,
             "more": max(0, len(effects) - len(ranking)),
             "panels": drawn,
@@ -866,7 +906,8 @@ def _said(reason: Fact) -> str:
 
 def _examples(facts: Fact) -> _Section | None:
     found = []
-    for answer in list(facts.get("examples") or ())[:3]:
+    roles = _roles(facts)
+    for answer in list(facts.get("examples") or ())[:4]:
         if "probability" not in answer or not answer.get("reasons"):
             continue
         start = (
@@ -882,7 +923,7 @@ def _examples(facts: Fact) -> _Section | None:
         steps: list[dict[str, Any]] = [
             {
                 "say": _said(r),
-                "note": str(r.get("role") or ""),
+                "note": str(r.get("role") or "") if roles else "",
                 "log_odds": float(r["log_odds"]),
             }
             for r in reasons[:REASONS_SHOWN]
@@ -930,8 +971,8 @@ def _examples(facts: Fact) -> _Section | None:
                 "spoken": words.chance_spoken(probability),
                 "probability": words.chance(probability),
                 "total": words.odds(end - start),
-                "fit": answer.get("fit_score"),
-                "engagement": answer.get("engagement_score"),
+                "fit": answer.get("fit_score") if roles else None,
+                "engagement": answer.get("engagement_score") if roles else None,
                 "base": words.chance(_sigmoid(start)),
                 "start": place(start),
                 "end": place(end),
@@ -941,11 +982,8 @@ def _examples(facts: Fact) -> _Section | None:
         )
     if not found:
         return None
-    return _Section(
-        "Three leads, explained" if len(found) == 3 else "Leads, explained",
-        "examples",
-        {"leads": found},
-    )
+    many = {1: "One lead", 2: "Two leads", 3: "Three leads", 4: "Four leads"}[len(found)]
+    return _Section(f"{many}, explained", "examples", {"leads": found})
 
 
 # --- method -----------------------------------------------------------------------
@@ -991,6 +1029,7 @@ def _method(facts: Fact) -> _Section:
         ("MLflow run", model.get("run_id")),
         ("Trained", words.day(model.get("created_at"))),
         ("Data digest", facts["data"].get("digest")),
+        ("Rule of the verdict", facts["verdict"].get("rule")),
         ("Seed", model.get("seed")),
         (
             "Time to train",
@@ -1090,7 +1129,8 @@ def tell(facts: Fact) -> dict[str, Any]:
     version = model.get("version")
     horizon = labels.get("horizon_days")
     return {
-        "title": f"{model.get('name')}, version {version}" if version else str(model.get("name")),
+        "title": f"Lead scoring model, version {version}" if version else "Lead scoring model",
+        "name": str(model.get("name")),
         "when": words.day(model.get("created_at")),
         "promise": "Chance that a lead converts"
         + (f" within {horizon:g} days" if horizon else "")

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 __all__ = [
+    "band",
     "chance",
     "chance_range",
     "chance_spoken",
@@ -26,6 +27,7 @@ __all__ = [
     "per_week_range",
     "plain_number",
     "range_of",
+    "short",
     "tidy",
     "tiny",
 ]
@@ -187,6 +189,26 @@ def day(stamp: str | None) -> str:
     except ValueError:
         return text
     return f"{when.day} {_MONTHS[when.month - 1]} {when.year}"
+
+
+def band(band: Mapping[str, Any]) -> str:
+    """A band of scores, its upper end left out but for the last.
+
+    >>> band({"from": 20, "to": 30}), band({"from": 90, "to": 100})
+    ('20–29', '90+')
+    """
+    last = int(band["to"]) >= 100
+    return f"{band['from']}+" if last else f"{band['from']}{EN}{int(band['to']) - 1}"
+
+
+def short(text: str, most: int = 20) -> str:
+    """A long code without blanks, shortened in its middle; other text stays.
+
+    >>> short("22c29808c4f815213303f8933030604c"), short("Human Resource Management, abroad")
+    ('22c29808c…604c', 'Human Resource Management, abroad')
+    """
+    longest = max((len(word) for word in text.split()), default=0)
+    return f"{text[:9]}…{text[-4:]}" if longest > most else text
 
 
 _LOOSE = re.compile(r"(?<=\d) (?=%)")
