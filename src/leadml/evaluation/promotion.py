@@ -77,6 +77,7 @@ def decide(
     compared: ArrayLike | None = None,
     champion_is: str = "",
     margin: float = MARGIN,
+    draws: int = 1000,
     seed: int = 0,
 ) -> Decision:
     """Hold a challenger against the lines of the gate, on leads it was tested on.
@@ -99,7 +100,7 @@ def decide(
         How the champion was made comparable, or why it is not, in words.
     margin
         See :data:`MARGIN`.
-    seed
+    draws, seed
         Of the bootstrap.
 
     Notes
@@ -111,7 +112,7 @@ def decide(
     own = np.asarray(challenger, dtype=np.float64)
     lines = [_verdict_line(verdict), _checks_line(findings)]
     for name, other in baselines.items():
-        compared_with = paired_bootstrap(y_, own, other, seed=seed)
+        compared_with = paired_bootstrap(y_, own, other, draws, seed)
         if name == "base rate":
             lines.append(_better(compared_with))
         else:
@@ -132,7 +133,7 @@ def decide(
             )
         )
         return Decision(tuple(lines))
-    found = paired_bootstrap(y_[at], own[at], rival, seed=seed)
+    found = paired_bootstrap(y_[at], own[at], rival, draws, seed)
     line = _not_worse("champion", found, y_[at], rival, margin)
     lines.append(Line("champion", line.passed, f"{line.sentence} {champion_is}".strip()))
     return Decision(tuple(lines))

@@ -30,12 +30,13 @@ def run(data: CheckInput) -> Finding:
     """Doubt an AUC of the tested predictions that real leads hardly allow."""
     if data.tested_rows is None or data.tested_probability is None:
         return CHECK.not_applicable("No predictions have been tested yet.")
-    y = data.y[data.tested_rows]
+    known = data.known[data.tested_rows]
+    y = data.y[data.tested_rows][known]
     won = float(y.sum())
     lost = y.size - won
     if min(won, lost) < 5:
         return CHECK.not_applicable("Too few conversions were tested on.")
-    auc = roc_auc_of(y, data.tested_probability)
+    auc = roc_auc_of(y, data.tested_probability[known])
     low = auc - Z95 * auc_error(auc, won, lost)
     figure = {"roc_auc": round(auc, 4), "low": round(low, 4)}
     if low < WARNS:
