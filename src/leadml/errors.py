@@ -33,12 +33,14 @@ __all__ = [
     "ExtraMissing",
     "FileMissing",
     "FileUnreadable",
+    "IdempotencyKeyReused",
     "Internal",
     "InvalidBody",
     "InvalidField",
     "InvalidParameter",
     "InvalidValue",
     "KeysMissing",
+    "LeadErased",
     "LeadmlError",
     "MethodNotAllowed",
     "ModelError",
@@ -46,8 +48,14 @@ __all__ = [
     "NotFound",
     "NotProven",
     "OutcomeInvalid",
+    "PromotionRefused",
     "RegistryError",
     "RequestError",
+    "RequestInFlight",
+    "StepNotOpen",
+    "StorageFull",
+    "StoreError",
+    "StoreUnavailable",
     "TableEmpty",
     "TableRagged",
     "TargetMissing",
@@ -286,6 +294,15 @@ class RegistryError(LeadmlError):
     status = 503
 
 
+class PromotionRefused(RegistryError):
+    """A line of the gate failed."""
+
+    code = "promotion_refused"
+    title = "The gate refuses the promotion"
+    status = 409
+    exit_code = 3
+
+
 class VersionUnknown(RegistryError):
     """No such model or version is registered."""
 
@@ -293,6 +310,35 @@ class VersionUnknown(RegistryError):
     title = "The model version is not registered"
     status = 404
     exit_code = 2
+
+
+# --- memory: the database of decisions and outcomes ------------------------------
+
+
+class StoreError(LeadmlError):
+    """The memory cannot be used as it is."""
+
+    code = "store"
+    title = "The memory cannot be used"
+    exit_code = 2
+
+
+class StoreUnavailable(StoreError):
+    """The database is down, stalled, locked or read-only; nothing was acknowledged."""
+
+    code = "store_unavailable"
+    title = "The memory does not answer"
+    status = 503
+    exit_code = 1
+    retry_after_s: ClassVar[int] = 1
+
+
+class StorageFull(StoreUnavailable):
+    """The disk of the database is full; nothing was acknowledged."""
+
+    code = "storage_full"
+    title = "The memory is full"
+    retry_after_s: ClassVar[int] = 10
 
 
 # --- requests ----------------------------------------------------------------------
@@ -392,6 +438,38 @@ class KeysMissing(RequestError):
     title = "Without keys only this machine is answered"
     status = 403
     exit_code = 2
+
+
+class StepNotOpen(RequestError):
+    """A lead cannot take this step from where it stands."""
+
+    code = "step_not_open"
+    title = "The step is not open for this lead"
+    status = 409
+
+
+class RequestInFlight(RequestError):
+    """The same idempotent request is being worked on."""
+
+    code = "request_in_flight"
+    title = "The same request is still in flight"
+    status = 409
+
+
+class IdempotencyKeyReused(RequestError):
+    """An idempotency key came again with another body."""
+
+    code = "idempotency_key_reused"
+    title = "The idempotency key belongs to another request"
+    status = 422
+
+
+class LeadErased(RequestError):
+    """The lead was erased and is not recorded again."""
+
+    code = "lead_erased"
+    title = "The lead was erased"
+    status = 410
 
 
 class Draining(RequestError):

@@ -10,7 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from leadml.errors import ConfigError, ExtraMissing, FileMissing
+from leadml.errors import (
+    BundleError,
+    ConfigError,
+    ExtraMissing,
+    FileMissing,
+    NoModel,
+    PromotionRefused,
+)
 from leadml.settings import Settings
 
 if TYPE_CHECKING:
@@ -19,6 +26,7 @@ if TYPE_CHECKING:
     from leadml.registry.tracking import Registry
     from leadml.service.serving import Served
     from leadml.training.config import TrainConfig
+    from leadml.training.rivals import Rival
     from leadml.training.train import TrainingResult
 
 __all__ = ["Leadml", "Progress"]
@@ -71,7 +79,14 @@ class Leadml:
         registry = self._registry(progress)
         with ThreadPoolExecutor(1) as aside:
             prepared = aside.submit(registry.prepare)  # a fresh database takes seconds
-            result = train(frame, config, test_frame=test_frame, jobs=_jobs(), progress=progress)
+            result = train(
+                frame,
+                config,
+                test_frame=test_frame,
+                champion=self._champion(config.name),
+                jobs=_jobs(),
+                progress=progress,
+            )
             prepared.result()
         facts = result.facts
         facts["examples"] = _examples(result)
@@ -109,10 +124,34 @@ class Leadml:
             "metrics": facts["metrics"],
             "policy": facts["policy"],
             "checks": facts["checks"],
+            "gate": facts["gate"],
             "notes": facts["notes"],
             "protocol": facts["protocol"],
             "seconds": round(time.perf_counter() - started, 1),
         }
+
+    def _champion(self, name: str) -> Rival | None:
+        """The champion in place, as something to be compared with."""
+        from datetime import UTC, datetime, timedelta
+
+        from leadml.registry.champion import Champion
+        from leadml.training.rivals import Rival
+
+        pointer = Champion(
+            Path(self.settings.models_dir), name, tracking_uri=self.settings.tracking_uri
+        )
+        try:
+            version, bundle = pointer.current()
+        except (NoModel, BundleError):
+            return None  # nothing that serves: nothing to compare with
+        finally:
+            pointer.close()
+        period = bundle.metrics.get("data", {}).get("period", {})
+        seen = None
+        if "to" in period:
+            newest = datetime.fromisoformat(period["to"]).replace(tzinfo=UTC)
+            seen = (newest + timedelta(days=1)).timestamp()
+        return Rival(f"{name}@{version}", bundle.scorecard, bundle.metrics.get("config", {}), seen)
 
     def _registry(self, progress: Progress = silent) -> Registry:
         from leadml.registry.tracking import Registry
@@ -232,9 +271,25 @@ class Leadml:
         found = self._registry().versions(self.settings.model_name)
         return [version.as_dict() for version in found]
 
-    def promote(self, version: str, reason: str = "") -> dict[str, Any]:
-        """Make a version the champion; a running server follows by itself."""
+    def promote(self, version: str, reason: str = "", overrule: str = "") -> dict[str, Any]:
+        """Make a version the champion; a running server follows by itself.
+
+        Raises
+        ------
+        PromotionRefused
+            A line of the gate failed when the version was tested, and no reason to
+            overrule it was given.
+        """
         _need_training()
+        served = self.served(version)
+        gate = served.facts.get("gate", {})
+        if not gate.get("passed", True) and not overrule.strip():
+            raise PromotionRefused(
+                gate["sentence"],
+                fix="mend what failed and train again, or overrule it: --overrule 'why'",
+            )
+        if overrule.strip():
+            reason = f"{reason}; overruled: {overrule}" if reason else f"overruled: {overrule}"
         return self._registry().promote(self.settings.model_name, version, reason).as_dict()
 
     def rollback(self, reason: str = "") -> dict[str, Any]:

@@ -240,7 +240,7 @@ def _merge_levels(
         points = np.ascontiguousarray(np.column_stack(rows) + 0.0)
         seen: dict[bytes, int] = {}
         to = np.empty(b.size, dtype=np.intp)
-        keep = []
+        keep: list[int] = []
         for old in range(b.size):
             key = points[old].tobytes() if old < b.n_levels else b"bin %d" % old
             if key not in seen:
@@ -248,7 +248,7 @@ def _merge_levels(
                 keep.append(old)
             to[old] = seen[key]
         main[i] = main[i][keep]
-        share[i] = np.bincount(to, share[i], len(keep))
+        share[i] = np.bincount(to, share[i], len(keep)).astype(np.float64)
         for key_pair in list(pairs):
             if i == key_pair[0]:
                 pairs[key_pair] = pairs[key_pair][keep]

@@ -7,7 +7,7 @@ pooled as k, missing as k + 1; NaN stands for a level that training never saw.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -128,20 +128,12 @@ def _calendar(series: Any, source: str) -> list[Column]:
 def _with_facts(plain: Column, series: Any) -> Column:
     values = _read(plain, series)
     n = max(len(values), 1)
-    common = {
-        "name": plain.name,
-        "kind": plain.kind,
-        "role": plain.role,
-        "source": plain.source,
-        "derive": plain.derive,
-        "phrase": plain.phrase,
-    }
     if plain.kind is Kind.NUMBER:
         gone = np.isnan(values)
         present = values[~gone]
         finite = present[np.abs(present) < LARGEST]
-        return Column(
-            **common,
+        return replace(
+            plain,
             low=float(finite.min()) if len(finite) else None,
             high=float(finite.max()) if len(finite) else None,
             missing_share=float(gone.sum() / n),
@@ -157,8 +149,8 @@ def _with_facts(plain: Column, series: Any) -> Column:
     ordered = sorted(counts, key=lambda level: (-counts[level], level))
     levels = [level for level in ordered if counts[level] >= rare][:MAX_LEVELS]
     kept = set(levels)
-    return Column(
-        **common,
+    return replace(
+        plain,
         levels=tuple(levels),
         pooled=tuple(level for level in ordered if level not in kept)[:MAX_LEVELS],
         missing_share=missing / n,

@@ -21,7 +21,7 @@ from leadml.training.learning import BAGS, learn, prove, with_reference
 __all__ = ["LeadScorer"]
 
 
-class LeadScorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class LeadScorer(ClassifierMixin, BaseEstimator):
     """Learn an additive, calibrated scorecard of conversion.
 
     Parameters

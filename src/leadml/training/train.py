@@ -19,16 +19,19 @@ import leadml
 from leadml.errors import OutcomeInvalid
 from leadml.evaluation import Metrics, measure, verdict
 from leadml.evaluation.curves import by_group, calibration, gains, score_bands
+from leadml.evaluation.promotion import decide
 from leadml.leads import Schema
 from leadml.scorecard import Scorecard, Scorer
 from leadml.scorecard.effects import effects_of, pairs_of
 from leadml.thresholds import Policy, ThresholdPlan, choose_policy
 from leadml.training.baselines import BASELINES, predict_baselines
+from leadml.training.checking import check_history
 from leadml.training.config import FILE_ORDER, TrainConfig
 from leadml.training.encoding import Encoded, columns_of, encode
 from leadml.training.labels import DAY_S, Labels, label, moments_of
 from leadml.training.learning import Learned, Proof, learn, prove, with_reference
 from leadml.training.protocols import Protocol, choose_protocol, drifted
+from leadml.training.rivals import Answered, Rival, answers_of_rival
 from leadml.training.selecting import Selection, select_columns
 
 __all__ = ["TrainingResult", "train"]
@@ -39,6 +42,11 @@ Progress = Callable[[str, float, float], None]
 WEEK_S = 7 * DAY_S
 WEEKS_COUNTED = 12
 NOMINAL_WEEK = 100.0
+GATE_BASELINES = {
+    "base_rate": "base rate",
+    "logistic_regression": "logistic regression",
+    "odoo_naive_bayes": "Odoo's naive Bayes",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +91,7 @@ def train(
     config: TrainConfig,
     *,
     test_frame: pd.DataFrame | None = None,
+    champion: Rival | None = None,
     jobs: int = 2,
     progress: Progress = lambda step, done, total: None,
 ) -> TrainingResult:
@@ -96,6 +105,8 @@ def train(
         What is asked; its ``target`` must be set.
     test_frame
         A table of its own to test on; never learned from.
+    champion
+        The model in place, to be compared with.
     jobs
         Folds learned at once.
     progress
@@ -110,13 +121,14 @@ def train(
     """
     started = time.perf_counter()
     with threadpool_limits(1):
-        return _train(frame, config, test_frame, jobs, progress, started)
+        return _train(frame, config, test_frame, champion, jobs, progress, started)
 
 
 def _train(
     frame: pd.DataFrame,
     config: TrainConfig,
     test_frame: pd.DataFrame | None,
+    champion: Rival | None,
     jobs: int,
     progress: Progress,
     started: float,
@@ -127,8 +139,8 @@ def _train(
     usable = np.flatnonzero(labels.known)
     rows = frame.iloc[usable].reset_index(drop=True)
     y = labels.converted[usable]
-    order, order_name = _order(frame, config, labels)
-    order = None if order is None else order[usable]
+    full_order, order_name = _order(frame, config, labels)
+    order = None if full_order is None else full_order[usable]
     schema = _schema(rows, selection, config, labels)
     encoded = encode(schema, rows)
     progress("reading outcomes", 1, 1)
@@ -137,6 +149,7 @@ def _train(
         protocol, tested = _test_held_out(
             schema, encoded, y, rows, test_frame, config, labels, jobs, progress
         )
+        retest = None
     else:
         protocol = choose_protocol(
             y,
@@ -148,6 +161,15 @@ def _train(
             seed=config.seed,
         )
         tested = _test(selection, config, labels, rows, y, order, protocol, jobs, progress)
+
+        def retest(recipe: TrainConfig) -> Floats:
+            chosen = select_columns(frame, recipe, labels.known)
+            again = _test(chosen, recipe, labels, rows, y, order, protocol, jobs, progress)
+            return again.probability
+
+    progress("checking", 0, 1)
+    findings = _check(frame, config, labels, selection, full_order, usable, protocol, tested)
+    progress("checking", 1, 1)
 
     drift = order is not None and drifted(y, order)
     learned = learn(
@@ -171,6 +193,19 @@ def _train(
     policy = choose_policy(
         tested.probability, tested.y, per_week, plan, leads_per_week_known=per_week_known
     )
+    said = verdict(metrics, int(y.sum()), baselines_of(tested, protocol.name), findings)
+    rival = _rival(champion, config, labels, rows, test_frame, tested, retest)
+    gate = decide(
+        tested.y,
+        tested.probability,
+        {name: tested.baselines[key] for key, name in GATE_BASELINES.items()},
+        verdict=said.word,
+        findings=findings,
+        champion=rival.probability,
+        compared=rival.places,
+        champion_is=rival.how,
+        seed=config.seed,
+    )
     facts = _facts(
         frame,
         config,
@@ -188,6 +223,7 @@ def _train(
         rows,
         drift,
     )
+    facts |= {"verdict": said.as_dict(), "checks": findings, "gate": gate.as_dict()}
     facts["model"]["seconds"] = round(time.perf_counter() - started, 1)
     progress("measuring", 1, 1)
     return TrainingResult(
@@ -352,12 +388,7 @@ def _facts(
     rows: pd.DataFrame,
     drift: bool,
 ) -> dict[str, Any]:
-    baselines = [
-        {"name": BASELINES[name], **_brief(tested.y, probability, protocol.name)}
-        for name, probability in tested.baselines.items()
-    ]
     known = labels.converted[labels.known]
-    said = verdict(metrics, int(known.sum()), baselines)
     contributions = Scorer(scorecard).frame(rows).contributions
     data: dict[str, Any] = {
         "source": str(frame.attrs.get("source", "a table in memory")),
@@ -387,7 +418,7 @@ def _facts(
             "python_version": platform.python_version(),
             "seed": config.seed,
         },
-        "verdict": said.as_dict(),
+        "config": config.as_dict(),
         "data": data,
         "labels": maturity,
         "protocol": {
@@ -397,7 +428,7 @@ def _facts(
             "n_test": protocol.n_test,
         },
         "metrics": metrics.as_dict(),
-        "baselines": baselines,
+        "baselines": baselines_of(tested, protocol.name),
         "gains": gains(tested.y, tested.probability),
         "calibration": calibration(tested.y, tested.probability),
         "score_bands": score_bands(tested.y, tested.score),
@@ -427,13 +458,75 @@ def _facts(
             "additivity": proof.additivity,
         },
         "base_log_odds": scorecard.base,
-        "checks": [],
         "examples": [],
         "notes": _notes(labels, protocol, drift),
     }
     if labels.created_s is not None:
         _add_times(facts, labels, tested)
     return facts
+
+
+def baselines_of(tested: _Tested, protocol: str) -> list[dict[str, Any]]:
+    """Headline figures of every baseline on the tested leads."""
+    return [
+        {"name": BASELINES[name], **_brief(tested.y, probability, protocol)}
+        for name, probability in tested.baselines.items()
+    ]
+
+
+def _check(
+    frame: pd.DataFrame,
+    config: TrainConfig,
+    labels: Labels,
+    selection: Selection,
+    order: Floats | None,
+    usable: NDArray[np.intp],
+    protocol: Protocol,
+    tested: _Tested,
+) -> list[dict[str, Any]]:
+    """The numbered checks on the table and, where its rows were tested, on the test."""
+    own = protocol.kind != "held_out"
+    found = check_history(
+        frame,
+        config,
+        labels,
+        selection,
+        order=order,
+        learned_rows=usable[protocol.splits[0][0]] if protocol.kind == "forward" else None,
+        tested_rows=usable[tested.rows] if own else None,
+        tested_probability=tested.probability if own else None,
+        now=time.time(),
+    )
+    return [finding.as_dict() for finding in found]
+
+
+def _rival(
+    champion: Rival | None,
+    config: TrainConfig,
+    labels: Labels,
+    rows: pd.DataFrame,
+    test_frame: pd.DataFrame | None,
+    tested: _Tested,
+    retest: Callable[[TrainConfig], Floats] | None,
+) -> Answered:
+    if champion is None or retest is None:
+        if champion is None or test_frame is None:
+            return Answered(None, None, "There is no champion yet.")
+        chances = Scorer(champion.scorecard).frame(test_frame.iloc[tested.rows]).probability
+        everyone = np.arange(len(chances), dtype=np.intp)
+        return Answered(chances, everyone, f"{champion.name} as served, on the held-out table.")
+    created = None
+    if labels.created_s is not None:
+        created = labels.created_s[labels.known][tested.rows]
+    return answers_of_rival(
+        champion,
+        config,
+        rows.iloc[tested.rows],
+        tested.y,
+        created,
+        tested.probability,
+        retest,
+    )
 
 
 def _brief(y: Floats, probability: Floats, protocol: str) -> dict[str, float]:
