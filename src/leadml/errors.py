@@ -61,6 +61,7 @@ __all__ = [
     "TargetMissing",
     "TargetOneClass",
     "TooFewConversions",
+    "TooFewOutcomes",
     "TooLarge",
     "TooManyLeads",
     "UnknownField",
@@ -197,6 +198,13 @@ class TooFewConversions(DataError):
 
     code = "too_few_conversions"
     title = "Too few conversions"
+
+
+class TooFewOutcomes(DataError):
+    """Fewer known outcomes than an intercept can be moved by."""
+
+    code = "too_few_outcomes"
+    title = "Too few known outcomes"
 
 
 class InvalidValue(DataError):

@@ -242,9 +242,10 @@ def _shorten(reason: dict[str, Any]) -> None:
 
 
 def _shown(warnings: Sequence[Warned]) -> list[dict[str, str]]:
+    """Warnings in an order of their own, so that no order of fields or route shows in it."""
     shown = [
         {"code": code, "field": name, "detail": detail}
-        for code, name, detail in warnings[:WARNINGS_SHOWN]
+        for code, name, detail in sorted(warnings)[:WARNINGS_SHOWN]
     ]
     more = len(warnings) - WARNINGS_SHOWN
     if more > 0:

@@ -68,10 +68,6 @@ class Leadml:
             Called with a step, what is done, the total.
         """
         _need_training()
-        from leadml.registry.bundle import golden_rows, write_bundle
-        from leadml.reports.card import model_card
-        from leadml.reports.charts import figures
-        from leadml.reports.page import render_report
         from leadml.training.train import train
 
         started = time.perf_counter()
@@ -88,6 +84,22 @@ class Leadml:
                 progress=progress,
             )
             prepared.result()
+        return self._register(result, config, registry, started, progress)
+
+    def _register(
+        self,
+        result: TrainingResult,
+        config: TrainConfig,
+        registry: Registry,
+        started: float,
+        progress: Progress,
+    ) -> dict[str, Any]:
+        """Tell a result in a report and a card, and register it as a new version."""
+        from leadml.registry.bundle import golden_rows, write_bundle
+        from leadml.reports.card import model_card
+        from leadml.reports.charts import figures
+        from leadml.reports.page import render_report
+
         facts = result.facts
         facts["examples"] = _examples(result)
         progress("drawing the report", 0, 1)
@@ -128,6 +140,92 @@ class Leadml:
             "notes": facts["notes"],
             "protocol": facts["protocol"],
             "seconds": round(time.perf_counter() - started, 1),
+        }
+
+    def recalibrate(
+        self, source: str, options: Mapping[str, Any] | None = None, progress: Progress = silent
+    ) -> dict[str, Any]:
+        """Move only the champion's intercept, from the newest mature outcomes.
+
+        Options are those of :meth:`train`; what the champion was trained with is the
+        default. Registers a new version, held against the same gate.
+        """
+        _need_training()
+        from leadml.training.refreshing import recalibrate
+
+        started = time.perf_counter()
+        name, asked = self._as_champion(options)
+        champion = self._champion(name)
+        if champion is None:
+            raise NoModel(
+                f"'{name}' has no champion to recalibrate",
+                fix="train one: leadml train FILE --target COLUMN",
+            )
+        frame, config, _ = self._history(source, asked, progress)
+        registry = self._registry(progress)
+        served = self.served()
+        result = recalibrate(frame, config, champion, served.facts, progress=progress)
+        return self._register(result, config, registry, started, progress)
+
+    def retrain(
+        self, source: str, options: Mapping[str, Any] | None = None, progress: Progress = silent
+    ) -> dict[str, Any]:
+        """Train on a newer history as the champion was, and promote what passes the gate.
+
+        For schedulers: the answer's ``promoted`` says what happened and ``summary`` why, in
+        one line. Killed at any moment, the champion stays.
+        """
+        name, asked = self._as_champion(options)
+        found = self.train(source, asked, progress)
+        gate = found["gate"]
+        promoted = found["alias"] == "champion"
+        if not promoted and gate["passed"]:
+            self._registry(progress).promote(
+                name, found["version"], f"retrained: {gate['sentence']}"
+            )
+            promoted = True
+        what = "promoted" if promoted else "kept the champion"
+        loss = found["metrics"]["log_loss"]["value"]
+        found["promoted"] = promoted
+        found["summary"] = (
+            f"{name}@{found['version']}: {what}; log loss {loss:.4f} on {found['n_leads']} leads, "
+            f"{found['n_conversions']} conversions. {gate['sentence']}"
+        )
+        return found
+
+    def _as_champion(self, options: Mapping[str, Any] | None) -> tuple[str, dict[str, Any]]:
+        """Options that repeat the champion's training where nothing else is said."""
+        asked = dict(options or {})
+        name = str(asked.get("name") or self.settings.model_name)
+        champion = self._champion(name)
+        if champion is not None and "config" not in asked:
+            asked["like"] = champion.config
+        return name, asked
+
+    def check(
+        self, source: str, options: Mapping[str, Any] | None = None, progress: Progress = silent
+    ) -> dict[str, Any]:
+        """Run the numbered checks on a history, without training."""
+        _need_training()
+        from leadml.training.checking import check_history
+        from leadml.training.labels import label
+        from leadml.training.selecting import select_columns
+        from leadml.training.train import order_of
+
+        frame, config, _ = self._history(source, dict(options or {}), progress)
+        progress("checking", 0, 1)
+        labels = label(frame, config)
+        selection = select_columns(frame, config, labels.known)
+        order, _ = order_of(frame, config, labels)
+        found = check_history(frame, config, labels, selection, order=order, now=time.time())
+        progress("checking", 1, 1)
+        return {
+            "source": source,
+            "n_rows": len(frame),
+            "target": labels.target,
+            "positive": labels.positive,
+            "blocked": any(finding.blocks for finding in found),
+            "checks": [finding.as_dict() for finding in found],
         }
 
     def _champion(self, name: str) -> Rival | None:
@@ -171,8 +269,10 @@ class Leadml:
         from leadml.training.config import TrainConfig, load_config
         from leadml.training.guess import guess
 
-        file, query, test = (options.pop(key, None) for key in ("config", "query", "test"))
-        config = load_config(file) if file is not None else TrainConfig()
+        file, query, test, like = (
+            options.pop(key, None) for key in ("config", "query", "test", "like")
+        )
+        config = load_config(file) if file is not None else TrainConfig.from_dict(like or {})
         config = config.with_options(**options)
         progress("reading the table", 0, 1)
         frame = read_table(source, query=query, text=config.as_text)
@@ -186,7 +286,7 @@ class Leadml:
                 outcome_at=config.outcome_at,
             )
             frame, config = joined.frame, joined.configured(config)
-        if file is None:
+        if file is None and like is None:
             config = guess(frame, config.target).fill(config)
         test_frame = read_table(test, text=config.as_text) if test else None
         progress("reading the table", 1, 1)

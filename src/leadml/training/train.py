@@ -34,7 +34,7 @@ from leadml.training.protocols import Protocol, choose_protocol, drifted
 from leadml.training.rivals import Answered, Rival, answers_of_rival
 from leadml.training.selecting import Selection, select_columns
 
-__all__ = ["TrainingResult", "train"]
+__all__ = ["TrainingResult", "as_sent", "leads_per_week", "order_of", "train"]
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str, float, float], None]
@@ -139,7 +139,7 @@ def _train(
     usable = np.flatnonzero(labels.known)
     rows = frame.iloc[usable].reset_index(drop=True)
     y = labels.converted[usable]
-    full_order, order_name = _order(frame, config, labels)
+    full_order, order_name = order_of(frame, config, labels)
     order = None if full_order is None else full_order[usable]
     schema = _schema(rows, selection, config, labels)
     encoded = encode(schema, rows)
@@ -188,7 +188,7 @@ def _train(
 
     progress("measuring", 0, 1)
     metrics = measure(tested.y, tested.probability, protocol.name, config.seed)
-    per_week, per_week_known = _leads_per_week(labels)
+    per_week, per_week_known = leads_per_week(labels)
     plan = ThresholdPlan(basis=config.threshold_basis, **config.thresholds)  # type: ignore[arg-type]
     policy = choose_policy(
         tested.probability, tested.y, per_week, plan, leads_per_week_known=per_week_known
@@ -231,7 +231,7 @@ def _train(
         policy=policy,
         metrics=metrics,
         facts=facts,
-        leads=_as_sent(rows, schema, config),
+        leads=as_sent(rows, schema, config),
         tested=np.column_stack((tested.y, tested.probability)),
     )
 
@@ -252,7 +252,7 @@ def _schema(
     )
 
 
-def _order(frame: pd.DataFrame, config: TrainConfig, labels: Labels) -> tuple[Floats | None, str]:
+def order_of(frame: pd.DataFrame, config: TrainConfig, labels: Labels) -> tuple[Floats | None, str]:
     """What grows with time, shape (n,), and its name; (None, "") where nothing is known."""
     if config.order_by == FILE_ORDER and FILE_ORDER not in frame.columns:
         return np.arange(len(frame), dtype=np.float64), "order of the file"
@@ -359,7 +359,7 @@ def _test_held_out(
     return protocol, _Tested(y_test, batch.probability, batch.score, known, others)
 
 
-def _leads_per_week(labels: Labels) -> tuple[float, bool]:
+def leads_per_week(labels: Labels) -> tuple[float, bool]:
     """Leads of a usual week: the median of the newest full weeks; 100 where no time is known."""
     if labels.created_s is None:
         return NOMINAL_WEEK, False
@@ -589,7 +589,7 @@ def _notes(labels: Labels, protocol: Protocol, drift: bool) -> list[str]:
     return notes
 
 
-def _as_sent(rows: pd.DataFrame, schema: Schema, config: TrainConfig) -> list[dict[str, Any]]:
+def as_sent(rows: pd.DataFrame, schema: Schema, config: TrainConfig) -> list[dict[str, Any]]:
     """Evenly spaced training rows as mappings without missing fields."""
     places = np.unique(np.linspace(0, len(rows) - 1, min(64, len(rows))).astype(int))
     wanted = [name for name in rows.columns if str(name) in schema.sources]
