@@ -53,11 +53,11 @@ def create_app(settings: Settings | None = None, serving: Serving | None = None)
     settings = settings or Settings()
     serving = serving or Serving.of(settings)
     state = State()
-    pool = ThreadPoolExecutor(2, thread_name_prefix="leadml-batch")
-    routes = Routes(settings, serving, state, pool)
+    routes = Routes(settings, serving, state)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        pool = routes.pool = ThreadPoolExecutor(2, thread_name_prefix="leadml-batch")
         looker = ThreadPoolExecutor(1, thread_name_prefix="leadml-champion")
         looked = asyncio.Event()
         follower = asyncio.create_task(
@@ -74,6 +74,7 @@ def create_app(settings: Settings | None = None, serving: Serving | None = None)
                 await follower
             looker.submit(serving.close)  # behind a look that may still run
             looker.shutdown(wait=False)
+            routes.pool = None
             pool.shutdown(wait=False, cancel_futures=True)
 
     app = FastAPI(
