@@ -104,7 +104,7 @@ def _coil() -> tuple[pd.DataFrame, NDArray[np.int64], tuple[Split, ...]]:
     train, test = _tables("coil2000")
     leads = pd.concat((train, test), ignore_index=True)
     y = leads.pop("caravan").to_numpy(dtype=np.int64)
-    leads = leads.astype({"c00": str, "c04": str})
+    leads = leads.astype({"c00": "category", "c04": "category"})
     rows = np.arange(len(leads))
     return leads, y, ((rows[: len(train)], rows[len(train) :]),)
 
