@@ -413,6 +413,24 @@ def facts_sample(n_test: int = 4000, seed: int = 7) -> dict[str, Any]:
                 "page": "checks/LML009",
             },
         ],
+        "gate": {
+            "passed": True,
+            "failed": [],
+            "sentence": "Every line of the gate was passed.",
+            "lines": [
+                {"name": "verdict", "status": "passed", "sentence": "The verdict allows it."},
+                {
+                    "name": "base rate",
+                    "status": "passed",
+                    "sentence": "Log loss is below that of the base rate (-0.02).",
+                },
+                {
+                    "name": "champion",
+                    "status": "not_applicable",
+                    "sentence": "There is no champion yet.",
+                },
+            ],
+        },
         "examples": examples,
         "notes": ["Columns that move together share their effect; read the curves with care."],
     }

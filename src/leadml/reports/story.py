@@ -31,7 +31,7 @@ Fact = Mapping[str, Any]
 EFFECTS_DRAWN = 10
 LEVELS_DRAWN = 8
 LEVELS_LISTED = 40
-REASONS_SHOWN = 7
+REASONS_SHOWN = 6
 RANKED = 12
 SET_ASIDE_NAMED = 12
 ROWS_SHOWN = 20
@@ -368,6 +368,11 @@ def _thinned(points: Sequence[Any], most: int) -> list[Any]:
 # --- checks -----------------------------------------------------------------------
 
 
+_GATE = {
+    "passed": {"tone": "pass", "word": "Passed"},
+    "failed": {"tone": "fail", "word": "Failed"},
+    "not_applicable": {"tone": "note", "word": "Not applicable"},
+}
 _TONES = {"blocks": ("fail", "Failed"), "warns": ("warn", "Look"), "tip": ("note", "Note")}
 
 
@@ -396,10 +401,21 @@ def _checks(facts: Fact) -> _Section | None:
             row["tone"] = "note"
             row["word"] = "Silenced" if status == "silenced" else "Not applicable"
             aside.append(row)
-    if not (found or passed or aside):
+    gate = facts.get("gate") or {}
+    lines = [
+        {
+            "name": str(line["name"]),
+            "sentence": words.signed(str(line["sentence"])),
+            **_GATE.get(str(line["status"]), _GATE["not_applicable"]),
+        }
+        for line in gate.get("lines") or ()
+    ]
+    if not (found or passed or aside or lines):
         return None
     return _Section(
-        "Can it be trusted?", "checks", {"found": found, "passed": passed, "aside": aside}
+        "Can it be trusted?",
+        "checks",
+        {"gate": lines, "found": found, "passed": passed, "aside": aside},
     )
 
 
@@ -636,7 +652,13 @@ def threshold_table(facts: Fact) -> Table | None:
         return None
     unit = _week(facts)
     expected = {str(e.get("stage")): e for e in _expected(facts)}
-    stages = [s for s in ("sql", "mql", "nurture") if policy.get(s) is not None]
+    known = [s for s in ("sql", "mql", "nurture") if policy.get(s) is not None]
+    stages = [s for s in known if s in expected] or known
+    others = "".join(
+        f" {_STAGES[s]} (grade {_GRADES[s]}) starts at a chance of {words.chance(policy[s])}."
+        for s in known
+        if s not in stages
+    )
     measures = (
         (f"Leads {unit}", "volume_per_week", _week_cell),
         ("Of these won", "precision", _share_cell),
@@ -656,7 +678,7 @@ def threshold_table(facts: Fact) -> Table | None:
         head=("", *(f"{_STAGES[s]}, grade {_GRADES[s]}" for s in stages)),
         rows=tuple(rows),
         caption=f"Policy {policy.get('version', '')}, {basis}. Each column counts every lead at or "
-        "above its threshold; small figures are 95 % intervals.",
+        f"above its threshold; small figures are 95 % intervals.{others}",
     )
 
 
@@ -904,10 +926,15 @@ def _said(reason: Fact) -> str:
     return text[:1].upper() + text[1:]
 
 
+def _spread(answers: list[Fact], most: int = 3) -> list[Fact]:
+    """First, last, and one between: the strong, the middling, the weak."""
+    return answers if len(answers) <= most else [answers[0], answers[1], answers[-1]]
+
+
 def _examples(facts: Fact) -> _Section | None:
     found = []
     roles = _roles(facts)
-    for answer in list(facts.get("examples") or ())[:4]:
+    for answer in _spread(list(facts.get("examples") or ())):
         if "probability" not in answer or not answer.get("reasons"):
             continue
         start = (
@@ -982,7 +1009,7 @@ def _examples(facts: Fact) -> _Section | None:
         )
     if not found:
         return None
-    many = {1: "One lead", 2: "Two leads", 3: "Three leads", 4: "Four leads"}[len(found)]
+    many = {1: "One lead", 2: "Two leads", 3: "Three leads"}[len(found)]
     return _Section(f"{many}, explained", "examples", {"leads": found})
 
 

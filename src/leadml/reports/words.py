@@ -28,6 +28,7 @@ __all__ = [
     "plain_number",
     "range_of",
     "short",
+    "signed",
     "tidy",
     "tiny",
 ]
@@ -199,6 +200,18 @@ def band(band: Mapping[str, Any]) -> str:
     """
     last = int(band["to"]) >= 100
     return f"{band['from']}+" if last else f"{band['from']}{EN}{int(band['to']) - 1}"
+
+
+_HYPHEN = re.compile(r"(?<![\w.-])-(?=\d)")
+
+
+def signed(text: str) -> str:
+    """Text with true minus signs before its numbers; dates and names keep their hyphens.
+
+    >>> signed("below by -0.05 on 2026-11-02")
+    'below by −0.05 on 2026-11-02'
+    """
+    return _HYPHEN.sub(MINUS, text)
 
 
 def short(text: str, most: int = 20) -> str:
