@@ -22,6 +22,7 @@ ROOMS = (
     "settings",
     "datasets",
     "registry",
+    "store",
     "reports",
     "training",
     "evaluation",

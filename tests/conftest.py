@@ -1,9 +1,13 @@
 """What many tests need."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from leadml.store import Store
+from tests import stored
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +18,39 @@ def mirror() -> Path:
     if not (folder / "bank_additional_full.csv.gz").exists():
         pytest.skip(f"no public data sets in {folder}; name their folder by LEADML_DATA_MIRROR")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[stored.Postgres]:
+    """A real PostgreSQL; tests that need it are skipped where its wheel does not start."""
+    try:
+        running = stored.postgres()
+        server = running.__enter__()
+    except (ImportError, OSError, RuntimeError) as error:
+        pytest.skip(f"no PostgreSQL could be started from the wheel: {error}")
+    yield server
+    running.__exit__(None, None, None)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A migrated database, on SQLite and on PostgreSQL."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'leadml.db'}"
+        made = Store(url)
+        made.migrate()
+        made.close()
+        yield url
+        return
+    server = request.getfixturevalue("postgres")
+    url = server.fresh()
+    yield url
+    server.drop(url)
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    """An empty memory, on SQLite and on PostgreSQL."""
+    opened = Store(database_url)
+    yield opened
+    opened.close()

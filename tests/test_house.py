@@ -30,8 +30,8 @@ HEAVY = ("pandas", "sklearn", "scipy", "lightgbm", "mlflow", "altair", "joblib",
 
 # Libraries that another one, which is declared, brings and documents as its own part.
 COMPANIONS = {"starlette": "fastapi", "markupsafe": "jinja2", "threadpoolctl": "scikit-learn"}
-# Declared but not imported: pandas reads databases through it.
-NAMED_ONLY = {"sqlalchemy"}
+# Declared but not imported: the URL of a database names its driver.
+NAMED_ONLY = {"psycopg"}
 
 
 def name_of(path: Path) -> str:

