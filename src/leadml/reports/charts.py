@@ -577,13 +577,17 @@ def _number_ticks(low: float, high: float, bend: float | None, whole: bool) -> l
 
 
 def _hills(
-    rows: Sequence[Mapping[str, float]], low: float, high: float, place: Callable[[float], float]
+    rows: Sequence[Mapping[str, float]],
+    low: float,
+    high: float,
+    place: Callable[[float], float],
+    n_cells: int = 48,
 ) -> list[dict[str, float]]:
-    """Outline of where leads are: a histogram of 48 cells along the drawn axis.
+    """Outline of where leads are: a histogram of equal cells along the drawn axis.
 
     Heights are square roots, so that a crowd at nothing does not flatten all others.
     """
-    cells = [0.0] * 48
+    cells = [0.0] * n_cells
     wide = (high - low) / len(cells)
     for row in rows:
         start, end = (place(row["x"]) - low) / wide, (place(row["x2"]) - low) / wide
@@ -620,10 +624,12 @@ def effect_chart(effect: Fact, *, domain: tuple[float, float]) -> alt.LayerChart
         return None
     edges = [float(p[k]) for p in points for k in ("from", "to") if p.get(k) is not None]
     counts = whole(edges)
+    n_cells = 48
     if counts and high - low <= COUNTS_DRAWN:
         steps = _counted(rows, low, high)
         if len(steps) > 1:
             rows, low, high = steps, steps[0]["x"], steps[-1]["x2"]
+            n_cells = len(steps)
     run, middle = 0.0, high
     for row in rows:
         run += row["share"]
@@ -674,7 +680,7 @@ def effect_chart(effect: Fact, *, domain: tuple[float, float]) -> alt.LayerChart
     def place(value: float) -> float:
         return value if bend is None else math.log1p(max(value, 0.0) / bend)
 
-    hills = _hills(rows, place(low), place(high), place)
+    hills = _hills(rows, place(low), place(high), place, n_cells)
     height = 132
     ground = (
         alt.Chart(_data(hills))
