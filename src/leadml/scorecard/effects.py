@@ -95,7 +95,7 @@ def _bars(column: Column, table: ColumnTable) -> list[dict[str, Any]]:
     if column.pooled:
         points.append(
             {
-                "level": f"{len(column.pooled)} rare values",
+                "level": f"{len(column.pooled)} rare value{'s'[: len(column.pooled) > 1]}",
                 "log_odds": float(table.level[table.pooled_bin]),
                 "share": float(table.share[table.pooled_bin]),
             }

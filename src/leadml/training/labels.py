@@ -55,8 +55,8 @@ class Labels:
         Rows whose horizon had not passed at ``as_of``; all of them are unknown, also
         those that converted early, because their slower peers cannot be seen yet.
     curve
-        Time to conversion: points {"day", "share"} of all conversions seen so far
-        (Kaplan-Meier, open leads censored), None without dates.
+        Time to conversion: points {"day", "share"}, the share of leads converted by that
+        day (Kaplan-Meier, open leads censored); None without dates.
     target, positive
         How the outcome was read.
     """

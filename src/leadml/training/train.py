@@ -529,12 +529,13 @@ def _rival(
     )
 
 
-def _brief(y: Floats, probability: Floats, protocol: str) -> dict[str, float]:
+def _brief(y: Floats, probability: Floats, protocol: str) -> dict[str, Any]:
     metrics = measure(y, probability, protocol)
     return {
         "roc_auc": metrics.roc_auc.value,
         "log_loss": metrics.log_loss.value,
         "brier": metrics.brier.value,
+        "gains": gains(y, probability),
     }
 
 

@@ -1,0 +1,177 @@
+"""One training from table to tested, proven, calibrated scorecard."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from learned import table
+
+from leadml.errors import ColumnMissing, InvalidValue, TableEmpty
+from leadml.leads import Kind, Role
+from leadml.scorecard import Scorer
+from leadml.training.config import ColumnPlan, TrainConfig
+from leadml.training.rivals import Rival, answers_of_rival
+from leadml.training.train import leads_per_week, train
+
+
+def history(n=2400, seed=4, months=12):
+    """The usual table, with ids and times, as a CRM exports it."""
+    frame, y = table(n, seed)
+    created = pd.Timestamp("2025-01-01", tz="UTC") + pd.to_timedelta(
+        np.linspace(0, months * 30, n), unit="D"
+    )
+    random = np.random.default_rng(seed)
+    won_at = created + pd.to_timedelta(random.uniform(1, 50, n), unit="D")
+    until = created[-1]
+    seen = (y > 0) & (won_at <= until)
+    return frame.assign(
+        lead_id=[f"L{k:05d}" for k in range(n)],
+        created=created.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        won=np.where(seen, "yes", "no"),
+        won_at=np.where(seen, won_at.strftime("%Y-%m-%dT%H:%M:%SZ"), ""),
+    )
+
+
+CONFIG = TrainConfig(
+    target="won",
+    id="lead_id",
+    created_at="created",
+    outcome_at="won_at",
+    horizon_days=60,
+    folds=3,
+    columns={"visits": ColumnPlan(role=Role.ENGAGEMENT)},
+)
+
+
+@pytest.fixture(scope="module")
+def result():
+    """A training with times, a horizon and an engagement column."""
+    return train(history(), CONFIG)
+
+
+def test_the_facts_tell_the_whole_training(result):
+    """Protocol, metrics, baselines, gate, checks, proof and effects stand in the facts."""
+    facts = result.facts
+    assert facts["protocol"]["kind"] == "forward"
+    assert facts["metrics"]["roc_auc"]["value"] > 0.65
+    assert facts["baselines"][0]["name"] == "base rate"
+    assert facts["proof"]["max_difference"] < 1e-9
+    assert facts["gate"]["lines"]
+    assert {finding["code"] for finding in facts["checks"]} >= {"LML001", "LML020"}
+    assert facts["data"]["order"] == "time"
+    assert facts["labels"]["horizon_days"] == 60
+
+
+def test_immature_leads_are_left_out_and_counted(result):
+    """A lead younger than the horizon is neither learned from nor tested on."""
+    frame = history()
+    created = pd.to_datetime(frame.created)
+    latest = max(created.max(), pd.to_datetime(frame.won_at).max())
+    young = int((latest - created < pd.Timedelta(days=60)).sum())
+    assert result.facts["labels"]["n_immature"] == young > 0
+    assert result.facts["data"]["n_leads"] == len(frame) - young
+    assert any("never as lost" in note for note in result.facts["notes"])
+
+
+def test_no_column_that_tells_the_outcome_is_learned_from(result):
+    """Ids, outcome and its time are set aside with their reasons."""
+    names = set(result.scorecard.schema.sources)
+    assert names == {"visits", "employees", "source", "city", "created"}
+    reasons = {one["column"]: one["reason"] for one in result.facts["data"]["dropped"]}
+    assert reasons["won_at"] == "the time of the outcome"
+    assert reasons["lead_id"] == "the id"
+
+
+def test_fit_and_engagement_have_scores_of_their_own(result):
+    """The part scores are percentiles of their summed log-odds."""
+    batch = Scorer(result.scorecard).frame(history())
+    assert np.ptp(batch.engagement_score) > 50
+    assert np.ptp(batch.fit_score) > 50
+
+
+def test_the_same_table_and_seed_give_the_same_scorecard_and_policy(result):
+    """Nothing in a training depends on the clock or on threads."""
+    again = train(history(), CONFIG, jobs=1)
+    assert again.scorecard.as_dict() == result.scorecard.as_dict()
+    assert again.policy == result.policy
+    assert again.facts["metrics"] == result.facts["metrics"]
+
+
+def test_without_an_order_the_folds_are_said_aloud():
+    """The protocol's name and a note say that no order in time was known."""
+    frame, y = table(500)
+    found = train(frame.assign(won=y.astype(int)), TrainConfig(target="won", folds=3))
+    assert found.facts["protocol"]["kind"] == "folds"
+    assert "no order in time is known" in found.facts["protocol"]["name"]
+    assert any("random folds" in note for note in found.facts["notes"])
+    assert not found.facts["data"]["leads_per_week_known"]
+
+
+def test_a_table_of_its_own_is_tested_on():
+    """With a held-out table its rows alone give the figures."""
+    frame, y = table(600)
+    later, y_later = table(400, seed=8)
+    found = train(
+        frame.assign(won=y.astype(int)),
+        TrainConfig(target="won", folds=3),
+        test_frame=later.assign(won=y_later.astype(int)),
+    )
+    assert found.facts["protocol"]["kind"] == "held_out"
+    assert found.facts["metrics"]["n"]["value"] == 400
+
+
+def test_text_in_a_column_planned_as_number_names_its_rows():
+    """The column, the rows (from 1) and the fix are said; nothing is learned."""
+    frame, y = table(300)
+    frame = frame.assign(won=y.astype(int), visits=frame.visits.astype(object))
+    frame.loc[[4, 9], "visits"] = "several"
+    config = TrainConfig(target="won", columns={"visits": ColumnPlan(kind=Kind.NUMBER)})
+    with pytest.raises(InvalidValue) as caught:
+        train(frame, config)
+    assert caught.value.column == "visits"
+    assert caught.value.rows == (5, 10)
+
+
+def test_dropping_what_does_not_exist_is_refused_with_the_nearest_name():
+    """A typo in --drop does not pass silently."""
+    frame, y = table(300)
+    with pytest.raises(ColumnMissing, match="Visits") as caught:
+        train(frame.assign(won=y.astype(int)), TrainConfig(target="won", drop=("Visits",)))
+    assert caught.value.fix == "did you mean 'visits'?"
+
+
+def test_a_table_without_columns_to_learn_from_is_refused():
+    """An id and an outcome alone teach nothing."""
+    frame = pd.DataFrame({"id": [f"x{k}" for k in range(200)], "won": [0, 1] * 100})
+    with pytest.raises(TableEmpty, match="no column is left"):
+        train(frame, TrainConfig(target="won"))
+
+
+def test_weekly_volume_is_the_median_of_recent_full_weeks():
+    """2,400 leads in 360 days are about 47 a week."""
+    from leadml.training.labels import label
+
+    weekly, known = leads_per_week(label(history(), CONFIG))
+    assert known
+    assert weekly == pytest.approx(2400 / 360 * 7, rel=0.05)
+
+
+def test_a_champion_is_never_asked_about_leads_it_learned_from(result):
+    """Newer leads go to the served champion; otherwise its recipe is learned again."""
+    frame = history()
+    y = (frame.won == "yes").to_numpy(float)
+    times = pd.to_datetime(frame.created).astype("int64").to_numpy() / 1e6
+    own = np.full(len(y), 0.2)
+    rival = Rival("leads@1", result.scorecard, CONFIG.as_dict(), float(times[1500]))
+    fresh = answers_of_rival(rival, CONFIG, frame, y, times, own, lambda recipe: own)
+    assert (times[fresh.places] > times[1500]).all()
+    assert "as served" in fresh.how
+    seen = Rival("leads@1", result.scorecard, CONFIG.as_dict(), float(times[-1]))
+    same = answers_of_rival(seen, CONFIG, frame, y, times, own, lambda recipe: own)
+    assert "same recipe" in same.how
+    narrower = CONFIG.with_options(drop=["city"])
+    asked = []
+    again = answers_of_rival(
+        seen, narrower, frame, y, times, own, lambda recipe: asked.append(recipe) or own
+    )
+    assert "learned again" in again.how
+    assert asked[0].drop == ()
