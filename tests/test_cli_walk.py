@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -106,14 +108,29 @@ def test_the_report_is_one_file_without_network(folder: Folder, trained: dict[st
     assert 'rel="stylesheet"' not in page
 
 
-def test_versions_are_listed_promoted_and_rolled_back(
-    folder: Folder, trained: dict[str, Any]
+@pytest.fixture(scope="module")
+def second(folder: Folder, trained: dict[str, Any]) -> dict[str, Any]:
+    """A second version, trained by the configuration that init wrote."""
+    folder.answer("init", "history/leads.csv")
+    return folder.answer("train", "history/leads.csv", "--config", "leadml.toml", "--seed", "5")
+
+
+def test_init_writes_a_configuration_that_train_reads(
+    folder: Folder, second: dict[str, Any]
 ) -> None:
-    """A second training becomes a challenger; promote and rollback move the alias."""
-    second = folder.answer(
-        "train", "history/leads.csv", "--target", "converted", "--seed", "5", "--drop", "country"
-    )
+    """`init` guesses roles into leadml.toml, refuses to overwrite it, and train accepts it."""
+    assert "created_at" in (folder.path / "leadml.toml").read_text("utf-8")
     assert second["alias"] == "challenger"
+    again = folder.leadml("init", "history/leads.csv")
+    assert again.returncode == 2
+    assert "Fix: " in again.stderr
+    assert "Traceback" not in again.stderr
+
+
+def test_versions_are_listed_promoted_and_rolled_back(
+    folder: Folder, trained: dict[str, Any], second: dict[str, Any]
+) -> None:
+    """Promote moves the champion to the challenger, rollback moves it back."""
 
     def champion() -> str:
         listed = folder.answer("models", "list")["versions"]
@@ -121,24 +138,69 @@ def test_versions_are_listed_promoted_and_rolled_back(
         return str(row["version"])
 
     assert champion() == str(trained["version"])
-    folder.answer("models", "promote", str(second["version"]), "--reason", "for the test")
+    folder.answer("models", "promote", str(second["version"]), "--overrule", "for the test")
     assert champion() == str(second["version"])
     folder.answer("models", "rollback", "--reason", "for the test")
     assert champion() == str(trained["version"])
     assert folder.answer("models", "show", "champion")["version"] == trained["version"]
 
 
-def test_init_writes_a_configuration_that_train_reads(
-    folder: Folder, trained: dict[str, Any]
+def test_the_gate_has_the_last_word_unless_overruled(
+    folder: Folder, second: dict[str, Any]
 ) -> None:
-    """`init` guesses roles into leadml.toml, refuses to overwrite it, and train accepts it."""
-    folder.answer("init", "history/leads.csv")
-    assert "created_at" in (folder.path / "leadml.toml").read_text("utf-8")
-    again = folder.leadml("init", "history/leads.csv")
-    assert again.returncode == 2
-    assert "Traceback" not in again.stderr
-    found = folder.answer("train", "history/leads.csv", "--config", "leadml.toml")
-    assert found["n_leads"] > 0
+    """A version that failed its gate is refused with exit code 3; nothing moves."""
+    if second["gate"]["passed"]:
+        folder.answer("models", "promote", str(second["version"]))
+        folder.answer("models", "rollback")
+        return
+    said = folder.leadml("models", "promote", str(second["version"]))
+    assert said.returncode == 3
+    assert said.stderr.startswith("promotion_refused: ")
+
+
+def test_an_unknown_version_is_named(folder: Folder, trained: dict[str, Any]) -> None:
+    """`models promote` and `models show` of a version that is not there exit with 2."""
+    for command in ("promote", "show"):
+        said = folder.leadml("models", command, "99")
+        assert said.returncode == 2
+        assert "version_unknown" in said.stderr
+        assert "Traceback" not in said.stderr
+
+
+def test_checks_run_without_training(folder: Folder) -> None:
+    """`check` lists every numbered check; the simulated history has nothing that blocks."""
+    found = folder.answer("check", "history/leads.csv", "--target", "converted")
+    assert not found["blocked"]
+    assert len({check["code"] for check in found["checks"]}) == len(found["checks"]) >= 15
+
+
+def test_a_leak_blocks_and_is_overruled_by_a_reason(tmp_path: Path) -> None:
+    """A copy of the outcome is a blocking find (exit code 3) until somebody says why not."""
+    folder = Folder(tmp_path)
+    rows = "".join(f"{i % 7},{(i * 7919) % 11},{i % 5 == 0:d},{i % 5 == 0:d}\n" for i in range(900))
+    folder.write("leak.csv", f"size,visits,calls,won\n{rows}")
+    said = folder.leadml("check", "leak.csv", "--target", "won", "--json")
+    assert said.returncode == 3, said.stderr
+    blocking = [
+        check
+        for check in json.loads(said.stdout)["checks"]
+        if check["status"] == "found" and check["severity"] == "blocks"
+    ]
+    assert any("calls" in check["columns"] for check in blocking)
+    words = [word for check in blocking for word in ("--silence", f"{check['code']}=for the test")]
+    again = folder.answer("check", "leak.csv", "--target", "won", *words)
+    assert not again["blocked"]
+    unexplained = folder.leadml("check", "leak.csv", "--target", "won", "--silence", "LML001")
+    assert unexplained.returncode == 2
+    assert "say why" in unexplained.stderr
+
+
+def registered(database: Path) -> int:
+    """How many model versions an MLflow database holds; none where there is no database."""
+    if not database.exists():
+        return 0
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        return int(connection.execute("select count(*) from model_versions").fetchone()[0])
 
 
 HEADER = "size,source,won\n"
@@ -170,7 +232,7 @@ def test_bad_input_is_one_sentence_with_the_fix(tmp_path: Path, code: str) -> No
     assert "Traceback" not in said.stderr
     assert json.loads(said.stdout)["error"]["code"] == code
     assert not (tmp_path / "models").exists()
-    assert not (tmp_path / "mlflow.db").exists()
+    assert registered(tmp_path / "mlflow.db") == 0
 
 
 def test_a_wrong_delimiter_is_explained(tmp_path: Path) -> None:

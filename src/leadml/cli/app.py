@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from leadml import __version__
-from leadml.cli import data, learning, models, scoring
+from leadml.cli import data, habits, learning, models, scoring
 from leadml.cli.console import say
 
 __all__ = ["app"]
@@ -21,17 +21,26 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
-app.command("init")(learning.init)
-app.command("train")(learning.train)
-app.command("report")(learning.report)
+app.command("init", short_help="Guess what the columns of a table mean.")(learning.init)
+app.command("check", short_help="Look for leaks and other faults, without training.")(habits.check)
+app.command("train", short_help="Learn, test, track and register a scorecard.")(learning.train)
+app.command("recalibrate", short_help="Move the champion's chances to the newest outcomes.")(
+    habits.recalibrate
+)
+app.command("retrain", short_help="Train on newer data; promote what passes the gate.")(
+    habits.retrain
+)
+app.command("report", short_help="Write a version's report as one HTML file.")(learning.report)
 app.add_typer(models.app, name="models")
-app.command("serve")(scoring.serve)
-app.command("score")(scoring.score)
+app.command("serve", short_help="Serve the champion over HTTP.")(scoring.serve)
+app.command("score", short_help="Score a file of leads.")(scoring.score)
 app.add_typer(data.app, name="data")
-app.command("simulate")(data.simulate)
+app.command("simulate", short_help="Write a CRM history whose true chances are known.")(
+    data.simulate
+)
 
 
-@app.command("demo")
+@app.command("demo", short_help="The whole walk on simulated leads.")
 def demo(
     folder: Annotated[str, typer.Option(help="Folder for all that the demo writes.")] = "demo",
     leads: Annotated[int, typer.Option(min=2000, help="Simulated leads.")] = 12_000,

@@ -139,7 +139,9 @@ def failing_in_one_sentence(as_json: bool = False) -> Iterator[None]:
         raise typer.Exit(error.exit_code) from error
 
 
-def answer(work: Work, show: Callable[[dict[str, Any]], None], as_json: bool = False) -> None:
+def answer(
+    work: Work, show: Callable[[dict[str, Any]], None], as_json: bool = False
+) -> dict[str, Any]:
     """Do one thing that the service can do, then print its answer.
 
     Parameters
@@ -162,3 +164,4 @@ def answer(work: Work, show: Callable[[dict[str, Any]], None], as_json: bool = F
             say(json.dumps(found, ensure_ascii=False, allow_nan=False))
         else:
             show(found)
+    return found

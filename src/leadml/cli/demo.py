@@ -74,7 +74,7 @@ def walk(folder: Path, n_leads: int, seed: int) -> None:
                 training,
             )
             if found.get("alias") != "champion":
-                leadml.promote(str(found["version"]), "newest training of the demo")
+                leadml.promote(str(found["version"]), overrule="the demo shows its newest training")
             steps("3/4 write the report")
             leadml.report(str(found["version"]), folder / "report.html")
             steps("4/4 serve and ask over HTTP")

@@ -9,13 +9,40 @@ import typer
 
 from leadml.cli.console import answer, interval, say
 
-__all__ = ["init", "report", "show_training", "train"]
+__all__ = ["asked", "init", "report", "show_checks", "show_training", "train"]
 
 Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")]
+File = Annotated[str, typer.Argument(help="History of leads: CSV, Parquet or database URL.")]
+Outcomes = Annotated[str | None, typer.Argument(help="Second table with outcomes and their dates.")]
+Target = Annotated[str | None, typer.Option(help="Column that says who converted.")]
+Positive = Annotated[
+    str | None, typer.Option(help="Value of the target that means converted, such as yes.")
+]
+Drop = Annotated[
+    list[str] | None,
+    typer.Option(help="Columns known only after the outcome: a,b (may be repeated)."),
+]
+CreatedAt = Annotated[str | None, typer.Option(help="Column with the time a lead was created.")]
+OutcomeAt = Annotated[str | None, typer.Option(help="Column with the time of the outcome.")]
+HorizonDays = Annotated[
+    int | None, typer.Option(min=1, help="Days within which a conversion counts.")
+]
+OrderBy = Annotated[
+    str | None,
+    typer.Option(help="Column that orders leads in time, or 'rows' for the order of the file."),
+]
+Config = Annotated[Path | None, typer.Option(help="leadml.toml; options given here go before it.")]
+Query = Annotated[str | None, typer.Option(help="Query to run where FILE is a database URL.")]
+Silence = Annotated[
+    list[str] | None,
+    typer.Option(help="Overrule a check: 'LML001=why' (may be repeated); the report shows it."),
+]
+Name = Annotated[str | None, typer.Option(help="Name of the registered model.")]
+Seed = Annotated[int | None, typer.Option(help="Same data, same seed, same model.")]
 
 
 def init(
-    file: Annotated[str, typer.Argument(help="History of leads: CSV, Parquet or database URL.")],
+    file: File,
     output: Annotated[Path, typer.Option(help="Where to write the configuration.")] = Path(
         "leadml.toml"
     ),
@@ -40,42 +67,23 @@ def init(
 
 
 def train(
-    file: Annotated[str, typer.Argument(help="History of leads: CSV, Parquet or database URL.")],
-    outcomes: Annotated[
-        str | None, typer.Argument(help="Second table with outcomes and their dates.")
-    ] = None,
-    target: Annotated[str | None, typer.Option(help="Column that says who converted.")] = None,
-    positive: Annotated[
-        str | None, typer.Option(help="Value of the target that means converted, such as yes.")
-    ] = None,
-    drop: Annotated[
-        list[str] | None,
-        typer.Option(help="Columns known only after the outcome: a,b (may be repeated)."),
-    ] = None,
-    created_at: Annotated[
-        str | None, typer.Option(help="Column with the time a lead was created.")
-    ] = None,
-    outcome_at: Annotated[
-        str | None, typer.Option(help="Column with the time of the outcome.")
-    ] = None,
-    horizon_days: Annotated[
-        int | None, typer.Option(min=1, help="Days within which a conversion counts.")
-    ] = None,
-    order_by: Annotated[
-        str | None,
-        typer.Option(help="Column that orders leads in time, or 'rows' for the order of the file."),
-    ] = None,
+    file: File,
+    outcomes: Outcomes = None,
+    target: Target = None,
+    positive: Positive = None,
+    drop: Drop = None,
+    created_at: CreatedAt = None,
+    outcome_at: OutcomeAt = None,
+    horizon_days: HorizonDays = None,
+    order_by: OrderBy = None,
     test: Annotated[
         str | None, typer.Option(help="Separate file to test on, never learned from.")
     ] = None,
-    config: Annotated[
-        Path | None, typer.Option(help="leadml.toml; options given here go before it.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Same data, same seed, same model.")] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the registered model.")] = None,
-    query: Annotated[
-        str | None, typer.Option(help="Query to run where FILE is a database URL.")
-    ] = None,
+    config: Config = None,
+    seed: Seed = None,
+    name: Name = None,
+    query: Query = None,
+    silence: Silence = None,
     capacity_per_week: Annotated[
         float | None, typer.Option(min=0, help="Leads that sales can work in a week.")
     ] = None,
@@ -105,29 +113,58 @@ def train(
       leadml train leads.csv outcomes.csv --created-at created --horizon-days 60
       leadml train leads.csv --target won --capacity-per-week 50 --json
     """
-    options: dict[str, Any] = {
-        "outcomes": outcomes,
-        "target": target,
-        "positive": positive,
-        "drop": [column.strip() for part in drop or () for column in part.split(",")] or None,
-        "created_at": created_at,
-        "outcome_at": outcome_at,
-        "horizon_days": horizon_days,
-        "order_by": order_by,
-        "test": test,
-        "config": config,
-        "seed": seed,
-        "name": name,
-        "query": query,
-        "capacity_per_week": capacity_per_week,
-        "mql_precision": mql_precision,
-        "sql_precision": sql_precision,
-        "value": value,
-        "cost_mql": cost_mql,
-        "cost_sql": cost_sql,
-    }
-    given = {option: chosen for option, chosen in options.items() if chosen is not None}
-    answer(lambda leadml, steps: leadml.train(file, given, steps), show_training, as_json)
+    options = asked(
+        outcomes=outcomes,
+        target=target,
+        positive=positive,
+        drop=drop,
+        created_at=created_at,
+        outcome_at=outcome_at,
+        horizon_days=horizon_days,
+        order_by=order_by,
+        test=test,
+        config=config,
+        seed=seed,
+        name=name,
+        query=query,
+        silence=silence,
+        capacity_per_week=capacity_per_week,
+        mql_precision=mql_precision,
+        sql_precision=sql_precision,
+        value=value,
+        cost_mql=cost_mql,
+        cost_sql=cost_sql,
+    )
+    answer(lambda leadml, steps: leadml.train(file, options, steps), show_training, as_json)
+
+
+def asked(**options: Any) -> dict[str, Any]:
+    """Options as the service takes them: only those given, names split, reasons by code.
+
+    Raises
+    ------
+    typer.BadParameter
+        An overruled check comes without its reason.
+    """
+    given = {option: chosen for option, chosen in options.items() if chosen not in (None, [])}
+    if "drop" in given:
+        given["drop"] = [name.strip() for part in given["drop"] for name in part.split(",")]
+    if "silence" in given:
+        pairs = [part.partition("=") for part in given["silence"]]
+        if not all(code.strip() and reason.strip() for code, _, reason in pairs):
+            raise typer.BadParameter("say why: --silence 'LML001=known when the lead is created'")
+        given["silence"] = {code.strip(): reason.strip() for code, _, reason in pairs}
+    return given
+
+
+def show_checks(checks: list[dict[str, Any]]) -> None:
+    """Print what the numbered checks found, for people."""
+    for check in checks:
+        if check["status"] in ("found", "silenced"):
+            word = check["severity"] if check["status"] == "found" else "silenced"
+            say(f"  {word:<15} {check['code']} {check['title']}: {check['detail']}")
+            if check.get("fix"):
+                say(f"                  Fix: {check['fix']}")
 
 
 def show_training(found: dict[str, Any]) -> None:
@@ -149,19 +186,19 @@ def show_training(found: dict[str, Any]) -> None:
     policy = found["policy"]
     say(f"  thresholds      MQL from {policy['mql']:.1%}, SQL from {policy['sql']:.1%}")
     say(f"                  {policy['reason']}")
-    for check in found["checks"]:
-        if check["status"] == "found":
-            say(f"  {check['severity']:<15} {check['code']} {check['detail']}")
-            if check.get("fix"):
-                say(f"                  Fix: {check['fix']}")
+    show_checks(found["checks"])
     alias = f", alias {found['alias']}" if found.get("alias") else ""
     say(f"  registered      {found['model']} version {found['version']}{alias}")
     say(f"  bundle          {found['bundle']}")
-    if found.get("report"):
-        say(f"  report          {found['report']}")
+    gate = found.get("gate", {})
+    if gate.get("sentence"):
+        say(f"  gate            {gate['sentence']}")
     say(f"  took            {found['seconds']:.0f} s")
     say()
-    say("Next: leadml serve   or   leadml score FILE --output scored.csv")
+    if found.get("alias") == "champion":
+        say("Next: leadml report, leadml serve, leadml score FILE --output scored.csv")
+    else:
+        say(f"Next: leadml report {found['version']}, leadml models promote {found['version']}")
 
 
 def report(

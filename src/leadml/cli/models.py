@@ -76,15 +76,23 @@ def show(version: Version, as_json: Json = False) -> None:
 def promote(
     version: Version,
     reason: Annotated[str, typer.Option(help="Why; kept beside the version.")] = "",
+    overrule: Annotated[
+        str, typer.Option(help="Promote although the gate refuses, and why; kept too.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Make a version the champion; running servers pick it up by themselves.
 
+    A version that failed the gate of its training is refused (exit code 3).
+
     \b
     Examples:
       leadml models promote 3 --reason "better on the March test"
+      leadml models promote 4 --overrule "new market, the old champion does not know it"
     """
-    answer(lambda leadml, _: leadml.promote(version, reason), _show_moved, as_json)
+    answer(
+        lambda leadml, _: leadml.promote(version, reason, overrule=overrule), _show_moved, as_json
+    )
 
 
 @app.command("rollback")
