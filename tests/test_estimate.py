@@ -37,7 +37,7 @@ def test_no_estimate_without_a_number():
 
 @given(st.floats(0, 1))
 def test_percent_stays_short(share):
-    """Every share is at most six characters: digits, thin space, sign."""
+    """Every share is at most seven characters: digits, thin space, sign."""
     text = percent(share)
     assert text.endswith("\u202f%")
-    assert len(text) <= 6
+    assert len(text) <= 7
