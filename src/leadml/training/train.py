@@ -145,11 +145,26 @@ def _train(
     encoded = encode(schema, rows)
     progress("reading outcomes", 1, 1)
 
-    if test_frame is not None:
-        protocol, tested = _test_held_out(
-            schema, encoded, y, rows, test_frame, config, labels, jobs, progress
+    drift = order is not None and drifted(y, order)
+
+    def learn_all() -> tuple[Learned, Scorecard]:
+        learned = learn(
+            schema,
+            encoded,
+            y,
+            seed=config.seed,
+            jobs=jobs,
+            drift=drift,
+            progress=lambda _, done, total: progress("learning from all leads", done, total),
         )
-        retest = None
+        return learned, with_reference(learned.scorecard, rows)
+
+    retest: Callable[[TrainConfig], Floats] | None = None
+    if test_frame is not None:
+        learned, scorecard = learn_all()
+        progress("testing on the held-out table", 0, 1)
+        protocol, tested = _test_held_out(scorecard, encoded, y, test_frame, config, labels)
+        progress("testing on the held-out table", 1, 1)
     else:
         protocol = choose_protocol(
             y,
@@ -161,6 +176,7 @@ def _train(
             seed=config.seed,
         )
         tested = _test(selection, config, labels, rows, y, order, protocol, jobs, progress)
+        learned, scorecard = learn_all()
 
         def retest(recipe: TrainConfig) -> Floats:
             chosen = select_columns(frame, recipe, labels.known)
@@ -171,19 +187,8 @@ def _train(
     findings = _check(frame, config, labels, selection, full_order, usable, protocol, tested)
     progress("checking", 1, 1)
 
-    drift = order is not None and drifted(y, order)
-    learned = learn(
-        schema,
-        encoded,
-        y,
-        seed=config.seed,
-        jobs=jobs,
-        drift=drift,
-        progress=lambda step, done, total: progress("learning from all leads", done, total),
-    )
     progress("proving the scorecard", 0, 1)
     proof = prove(learned, encoded, config.seed)
-    scorecard = with_reference(learned.scorecard, rows)
     progress("proving the scorecard", 1, 1)
 
     progress("measuring", 0, 1)
@@ -322,16 +327,14 @@ def _test(
 
 
 def _test_held_out(
-    schema: Schema,
+    scorecard: Scorecard,
     encoded: Encoded,
     y: Floats,
-    rows: pd.DataFrame,
     test_frame: pd.DataFrame,
     config: TrainConfig,
     labels: Labels,
-    jobs: int,
-    progress: Progress,
 ) -> tuple[Protocol, _Tested]:
+    """The very scorecard that will be served, on a table it has not seen."""
     outcome = label(test_frame, config)
     if outcome.positive != labels.positive:
         raise OutcomeInvalid(
@@ -342,16 +345,8 @@ def _test_held_out(
         )
     known = np.flatnonzero(outcome.known)
     future = test_frame.iloc[known]
-    step = "testing on the held-out table"
-    learned = learn(
-        schema,
-        encoded,
-        y,
-        seed=config.seed,
-        jobs=jobs,
-        progress=lambda _, part, of: progress(step, part, of),
-    )
-    batch = Scorer(with_reference(learned.scorecard, rows)).frame(future)
+    batch = Scorer(scorecard).frame(future)
+    schema = scorecard.schema
     others = predict_baselines(schema, encoded, y, encode(schema, future), config.seed)
     name = str(test_frame.attrs.get("source") or "a table of its own")
     protocol = Protocol("held_out", f"held-out table: {name}", ((np.arange(len(y)), known),))
