@@ -41,7 +41,7 @@ def moment_of(value: Any) -> datetime | None | _Bad:
             return None
         moment = value
     elif isinstance(value, date):
-        moment = datetime(value.year, value.month, value.day)
+        moment = datetime(value.year, value.month, value.day, tzinfo=UTC)
     elif value is None or value != value or type(value).__name__ == "NAType":
         return None
     elif hasattr(value, "astype"):  # numpy.datetime64

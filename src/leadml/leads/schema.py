@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from leadml.leads.vocabulary import Kind, Role
@@ -59,7 +60,7 @@ class Column:
         if not self.source:
             object.__setattr__(self, "source", self.name)
 
-    @property
+    @cached_property
     def label(self) -> str:
         """The name in words: ``pricing_page_views_30d`` is 'pricing page views in 30 days'."""
         window = _WINDOW.match(self.name)
@@ -81,10 +82,12 @@ class Column:
             return f"{self.label} not given"
         if self.phrase:
             return self.phrase.replace("{value}", value)
-        counted = bool(_WINDOW.match(self.name)) or self.name.startswith("days_")
-        if self.kind is Kind.NUMBER and counted:
-            return f"{value} {self.label}"
-        return f"{self.label} {value}"
+        return f"{value} {self.label}" if self._counted else f"{self.label} {value}"
+
+    @cached_property
+    def _counted(self) -> bool:
+        counts = bool(_WINDOW.match(self.name)) or self.name.startswith("days_")
+        return self.kind is Kind.NUMBER and counts
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data with defaults left out, for ``schema.json``."""

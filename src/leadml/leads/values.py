@@ -1,4 +1,4 @@
-"""One reading of a raw value, shared by training files, CRM requests and exports.
+r"""One reading of a raw value, shared by training files, CRM requests and exports.
 
 Whatever path a value takes (CSV cell, Parquet, JSON, Python object), it is read
 here, so that training and serving cannot disagree. A category is text in Unicode
@@ -6,7 +6,7 @@ NFC with outer whitespace stripped and inner runs folded to one space; whole
 floats lose their fraction (``1.0`` is ``1``); booleans are ``true`` / ``false`` in
 any capitals. Empty text and the words of :data:`MISSING_WORDS` are missing.
 
->>> text_of("  Caf\\u0065\\u0301 ") == "Caf\\u00e9"
+>>> text_of("  Caf\u0065\u0301 ") == "Caf\u00e9"
 True
 >>> text_of(1.0), text_of("1.0"), text_of(True), text_of("TRUE")
 ('1', '1', 'true', 'true')

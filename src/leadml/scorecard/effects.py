@@ -95,7 +95,7 @@ def _bars(column: Column, table: ColumnTable) -> list[dict[str, Any]]:
     if column.pooled:
         points.append(
             {
-                "level": f"{len(column.pooled)} rare value{'s'[: len(column.pooled) > 1]}",
+                "level": f"{len(column.pooled)} rare value{'s' if len(column.pooled) > 1 else ''}",
                 "log_odds": float(table.level[table.pooled_bin]),
                 "share": float(table.share[table.pooled_bin]),
             }
@@ -105,7 +105,7 @@ def _bars(column: Column, table: ColumnTable) -> list[dict[str, Any]]:
 
 def pairs_of(scorecard: Scorecard, limit: int = 20) -> list[dict[str, Any]]:
     """The strongest interactions: weighted standard deviation of a pair's cells, in log-odds."""
-    found = []
+    found: list[dict[str, Any]] = []
     for pair in scorecard.pairs:
         weights = np.outer(
             scorecard.columns[pair.first].share, scorecard.columns[pair.second].share

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from leadml.leads.schema import Schema
+from leadml.leads.values import text_of
 
 __all__ = ["digits4", "odds_words", "reasons_of"]
 
@@ -40,7 +41,7 @@ def odds_words(log_odds: float) -> str:
 def reasons_of(
     schema: Schema,
     contributions: Sequence[float],
-    values: Sequence[str | None],
+    values: Sequence[float | str | None],
     limit: int | None = 5,
 ) -> tuple[list[dict[str, Any]], float]:
     """The strongest contributions as reasons, and the log-odds of all others.
@@ -52,7 +53,7 @@ def reasons_of(
     contributions
         Log-odds per column.
     values
-        What the lead had, as text; None is missing.
+        What the lead had, as read; None is missing.
     limit
         How many reasons; None for all.
 
@@ -62,19 +63,21 @@ def reasons_of(
         Reasons as in the API, strongest first (ties by column order), rounded for
         reading; and the unrounded sum of what they leave out.
     """
-    order = sorted(range(len(contributions)), key=lambda i: (-abs(contributions[i]), i))
+    weakest_last = [-abs(points) for points in contributions]
+    order = sorted(range(len(contributions)), key=weakest_last.__getitem__)  # ties in order
     kept = order if limit is None else order[:limit]
     reasons = []
     for i in kept:
         column = schema.columns[i]
         reason: dict[str, Any] = {"field": column.name}
-        value = values[i]
+        value = text_of(values[i])
         if value is not None:
             reason["value"] = value
-        reason["log_odds"] = round(contributions[i], 4)
-        reason["odds_ratio"] = round(math.exp(contributions[i]), 2)
-        reason["role"] = str(column.role)
-        reason["text"] = f"{column.say(value)}: {odds_words(contributions[i])}"
+        points = contributions[i]
+        reason["log_odds"] = round(points, 4)
+        reason["odds_ratio"] = round(math.exp(points), 2)
+        reason["role"] = column.role.value
+        reason["text"] = f"{column.say(value)}: {odds_words(points)}"
         reasons.append(reason)
     other = 0.0
     for i in order[len(kept) :]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from leadml.errors import InvalidField, InvalidValue
 from leadml.features.reading import Readings, read_column, reader_of
+from leadml.leads.schema import Column
 from leadml.leads.values import BAD, LARGEST, text_of
 from leadml.leads.vocabulary import Kind, Role
 from leadml.scorecard.card import ColumnTable, Scorecard
@@ -88,6 +89,13 @@ class Batch:
         """What was read in one row, as text for people."""
         return [text_of(column[row]) for column in self.readings]
 
+    def raw(self, row: int) -> list[float | str | None]:
+        """What was read in one row: numbers, texts, None."""
+        return [
+            None if value != value else value  # NaN
+            for value in (column[row] for column in self.readings)
+        ]
+
     def contributions_of(self, row: int) -> list[float]:
         """Log-odds per column of one row."""
         found: list[float] = self.contributions[row].tolist()
@@ -110,21 +118,31 @@ class Scorer:
         self.schema = scorecard.schema
         columns, tables = scorecard.schema.columns, scorecard.columns
         self._n = len(columns)
-        self._steps = [
-            _Step(column.source, _binner(column, table), table.level.tolist())
+        self._known = [
+            _known_texts(column, table) if column.kind is Kind.CATEGORY else {}
             for column, table in zip(columns, tables, strict=True)
         ]
+        self._steps = [
+            (
+                column.source,
+                _number_step(column, table)
+                if column.kind is Kind.NUMBER
+                else _text_step(column, table, known),
+            )
+            for column, table, known in zip(columns, tables, self._known, strict=True)
+        ]
         pairs = scorecard.pairs
-        self._first = np.array([pair.first for pair in pairs], dtype=np.intp)
-        self._second = np.array([pair.second for pair in pairs], dtype=np.intp)
-        self._stride = np.array([pair.cells.shape[1] for pair in pairs], dtype=np.intp)
-        sizes = np.array([pair.cells.size for pair in pairs], dtype=np.intp)
-        self._offset = np.concatenate(([0], np.cumsum(sizes)[:-1])).astype(np.intp)[: len(pairs)]
+        self._n_pairs = len(pairs)
+        self._first = [pair.first for pair in pairs]
+        self._second = [pair.second for pair in pairs]
+        self._strides = [pair.cells.shape[1] for pair in pairs]
+        self._offset = np.cumsum([0, *(pair.cells.size for pair in pairs)])[:-1].astype(np.intp)
         halves = [pair.cells.ravel() * 0.5 for pair in pairs]  # exact: a power of two
         self._cells = np.concatenate(halves) if halves else np.empty(0)
-        self._places = np.concatenate((np.arange(self._n), self._first, self._second)).astype(
-            np.intp
-        )
+        # one lead: cell of pair p = offset + bin of first * stride + bin of second
+        self._both = np.array([*self._first, *self._second], dtype=np.intp)
+        self._factor = np.array([*self._strides, *([1] * self._n_pairs)], dtype=np.intp)
+        self._places = np.array([*range(self._n), *self._first, *self._second], dtype=np.intp)
         self._expected = self.schema.sources
         self._silent = self._expected | set(self.schema.known)
         roles = [column.role for column in columns]
@@ -143,25 +161,28 @@ class Scorer:
         """
         warnings: list[Warned] = []
         bins: list[int] = []
-        weights: list[float] = []
+        main: list[float] = []
         raw: list[float | str | None] = []
         get = lead.get
-        for source, place, _ in self._steps:
-            at, points, value = place(get(source, _ABSENT), warnings)
+        for source, step in self._steps:
+            at, points, value = step(get(source, _ABSENT), warnings)
             bins.append(at)
-            weights.append(points)
+            main.append(points)
             raw.append(value)
         if not lead.keys() <= self._silent:
             warnings.extend(self._unknown(lead))
-        if len(self._cells):
-            where = np.array(bins, dtype=np.intp)
-            at_cells = self._offset + where[self._first] * self._stride + where[self._second]
-            halves = self._cells.take(at_cells)
-            summed = np.bincount(
-                self._places, np.concatenate((weights, halves, halves)), self._n
-            ).tolist()
+        n, p = self._n, self._n_pairs
+        if p:
+            cell = np.array(bins, dtype=np.intp).take(self._both)
+            cell *= self._factor
+            cell = cell[:p] + cell[p:]
+            cell += self._offset
+            added = np.empty(n + 2 * p)
+            added[:n] = main
+            added[n : n + p] = added[n + p :] = self._cells.take(cell)
+            summed = np.bincount(self._places, added, n).tolist()
         else:
-            summed = weights
+            summed = main
         total = self.scorecard.base
         for points in summed:
             total += points
@@ -290,17 +311,17 @@ class Scorer:
                 summed[i] = table.level[at] + table.slope[at] * clipped
                 self._warn_numbers(column, values, start, warnings)
             else:
-                known = self._steps[i].place.known  # type: ignore[attr-defined]
+                known = self._known[i]
                 unseen = table.unseen_bin
                 at = np.fromiter((known.get(v, -1) for v in values.tolist()), np.intp, n)
                 self._warn_categories(column, values, at, start, warnings)
                 at[at < 0] = unseen
                 summed[i] = table.level[at]
             bins.append(at)
-        first, second = self._first.tolist(), self._second.tolist()
+        first, second = self._first, self._second
         halves = []
         for p, (a, b) in enumerate(zip(first, second, strict=True)):
-            half = self._cells.take(self._offset[p] + bins[a] * self._stride[p] + bins[b])
+            half = self._cells.take(self._offset[p] + bins[a] * self._strides[p] + bins[b])
             summed[a] += half
             halves.append(half)
         for b, half in zip(second, halves, strict=True):
@@ -370,76 +391,81 @@ class Scorer:
 
     def reasons(self, scored: Scored, limit: int | None = 5) -> tuple[list[dict[str, Any]], float]:
         """Reasons of one lead, strongest first, and the log-odds of all others."""
-        return reasons_of(self.schema, scored.contributions, scored.values, limit)
+        return reasons_of(self.schema, scored.contributions, scored.raw, limit)
 
 
-class _Step(NamedTuple):
-    source: str
-    place: Callable[[Any, list[Warned]], tuple[int, float, float | str | None]]
-    level: list[float]
+_Step = Callable[[Any, list[Warned]], tuple[int, float, float | str | None]]
 
 
-def _binner(column: Any, table: ColumnTable) -> Any:
-    return (
-        _NumberBinner(column, table) if column.kind is Kind.NUMBER else _TextBinner(column, table)
-    )
+def _number_step(column: Column, table: ColumnTable) -> _Step:
+    """A raw value to (bin, points, number); what it needs is bound, for speed."""
+    read = reader_of(column)
+    thresholds = table.thresholds.tolist()
+    level, slope = table.level.tolist(), table.slope.tolist()
+    lowest, highest = table.clip
+    missing = table.missing_bin
+    low = -LARGEST if column.low is None else column.low
+    high = LARGEST if column.high is None else column.high
+    quick = not column.derive
+    news = column.missing_share < MISSING_IS_NEWS
+    name, source = column.name, column.source
 
-
-class _NumberBinner:
-    """A raw value to (bin, points, number) for one number column."""
-
-    def __init__(self, column: Any, table: ColumnTable) -> None:
-        self.column = column
-        self.read = reader_of(column)
-        self.thresholds = table.thresholds.tolist()
-        self.level = table.level.tolist()
-        self.slope = table.slope.tolist()
-        self.lowest, self.highest = table.clip
-        self.missing = table.missing_bin
-        self.low = -math.inf if column.low is None else column.low
-        self.high = math.inf if column.high is None else column.high
-        self.quick = not column.derive
-
-    def __call__(self, value: Any, warnings: list[Warned]) -> tuple[int, float, float | None]:
-        if self.quick and type(value) is float and -LARGEST <= value <= LARGEST:
+    def step(value: Any, warnings: list[Warned]) -> tuple[int, float, float | None]:
+        kind = type(value)
+        if quick and kind is float and -LARGEST <= value <= LARGEST:
             number = value
+        elif quick and kind is int and -(2**53) <= value <= 2**53:
+            number = float(value)
         else:
-            found = None if value is _ABSENT else self.read(value)
+            found = None if value is _ABSENT else read(value)
             if found is None:
-                if self.column.missing_share < MISSING_IS_NEWS:
-                    warnings.append(_missing(self.column.name))
-                return self.missing, self.level[self.missing], None
+                if news:
+                    warnings.append(_missing(name))
+                return missing, level[missing], None
             if found is BAD:
-                raise _not_a_number(self.column.source)
-            number = found  # type: ignore[assignment]
-        at = bisect_left(self.thresholds, number)
-        if not self.low <= number <= self.high:
-            warnings.append(_out_of_range(self.column.name))
-        clipped = min(max(number, self.lowest), self.highest)
-        return at, self.level[at] + self.slope[at] * clipped, number
+                raise _not_a_number(source)
+            number = found
+        at = bisect_left(thresholds, number)
+        if not low <= number <= high:
+            warnings.append(_out_of_range(name))
+        clipped = min(max(number, lowest), highest)
+        return at, level[at] + slope[at] * clipped, number
+
+    return step
 
 
-class _TextBinner:
-    """A raw value to (bin, points, text) for one category column."""
+def _known_texts(column: Column, table: ColumnTable) -> dict[str | None, int]:
+    """Bins by text: known levels, pooled ones, and missing."""
+    known: dict[str | None, int] = dict(zip(column.levels, table.level_bins, strict=True))
+    known.update((level, table.pooled_bin) for level in column.pooled)
+    known[None] = table.missing_bin
+    return known
 
-    def __init__(self, column: Any, table: ColumnTable) -> None:
-        self.column = column
-        self.read = reader_of(column)
-        self.known: dict[str | None, int] = dict(zip(column.levels, table.level_bins, strict=True))
-        self.known.update((level, table.pooled_bin) for level in column.pooled)
-        self.known[None] = table.missing_bin
-        self.level = table.level.tolist()
-        self.unseen = table.unseen_bin
 
-    def __call__(self, value: Any, warnings: list[Warned]) -> tuple[int, float, str | None]:
-        text = None if value is _ABSENT else self.read(value)
-        if text is None and self.column.missing_share < MISSING_IS_NEWS:
-            warnings.append(_missing(self.column.name))
-        at = self.known.get(text, -1)  # type: ignore[arg-type]
+def _text_step(column: Column, table: ColumnTable, known: dict[str | None, int]) -> _Step:
+    """A raw value to (bin, points, text)."""
+    read = reader_of(column)
+    find = known.get
+    level = table.level.tolist()
+    unseen = table.unseen_bin
+    news = column.missing_share < MISSING_IS_NEWS
+    name = column.name
+
+    def step(value: Any, warnings: list[Warned]) -> tuple[int, float, str | None]:
+        if type(value) is str:
+            at = find(value, -1)
+            if at >= 0:  # known texts are canonical: reading them again changes nothing
+                return at, level[at], value
+        text: Any = None if value is _ABSENT else read(value)
+        if text is None and news:
+            warnings.append(_missing(name))
+        at = find(text, -1)
         if at < 0:
-            warnings.append(_unseen(self.column.name))
-            at = self.unseen
-        return at, self.level[at], text  # type: ignore[return-value]
+            warnings.append(_unseen(name))
+            at = unseen
+        return at, level[at], text
+
+    return step
 
 
 def _ranks(cuts: tuple[float, ...], values: NDArray[np.float64]) -> NDArray[np.int64]:

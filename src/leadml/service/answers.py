@@ -134,7 +134,7 @@ def answer(
         fit=fit,
         engagement=engagement,
         contributions=scored.contributions,
-        values=scored.values if n_reasons != 0 else (),
+        values=scored.raw if n_reasons != 0 else (),
         warnings=scored.warnings,
         n_reasons=n_reasons,
     )
@@ -186,7 +186,7 @@ def answers(
                 fit=fits[at],
                 engagement=engagements[at],
                 contributions=contributions[at],
-                values=batch.values(at) if n_reasons != 0 else (),
+                values=batch.raw(at) if n_reasons != 0 else (),
                 warnings=batch.warnings.get(at, ()),
                 n_reasons=n_reasons,
             )
@@ -205,7 +205,7 @@ def _formed(
     fit: int,
     engagement: int,
     contributions: Sequence[float],
-    values: Sequence[str | None],
+    values: Sequence[float | str | None],
     warnings: Sequence[Warned],
     n_reasons: int | None,
 ) -> dict[str, Any]:
