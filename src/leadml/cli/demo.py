@@ -28,7 +28,7 @@ __all__ = ["walk"]
 READY_WITHIN_S = 30.0
 ANSWER_WITHIN_S = 10.0
 ASKED_LEADS = 200
-NOT_SENT = ("lead_id", "created_at", "email", "phone", "converted", "converted_at")
+NOT_SENT = ("lead_id", "email", "phone", "converted", "converted_at")
 
 
 def walk(folder: Path, n_leads: int, seed: int) -> None:
@@ -215,12 +215,23 @@ def _tell_training(found: dict[str, Any]) -> None:
 def _tell_answers(asked: list[dict[str, Any]], truth: dict[str, float]) -> None:
     for answered in asked:
         say(
-            f"Lead {answered['lead_id']}: a chance of {100 * answered['probability']:.0f} in 100, "
+            f"Lead {answered['lead_id']}: a chance of {_of_100(answered['probability'])}, "
             f"score {answered['score']}, grade {answered['grade']}, "
             f"proposed stage {answered['proposed_stage']}."
         )
         for reason in answered["reasons"]:
             say(f"  {'+' if reason['log_odds'] >= 0 else '-'} {reason['text']}")
         if (chance := truth.get(answered["lead_id"])) is not None:
-            say(f"  (the simulation knows the true chance: {100 * chance:.0f} in 100)")
+            say(f"  (the simulation knows the true chance: {_of_100(chance)})")
         say()
+
+
+def _of_100(chance: float) -> str:
+    """A chance as people say it.
+
+    >>> _of_100(0.314), _of_100(0.004), _of_100(0.9999)
+    ('31 in 100', 'less than 1 in 100', 'more than 99 in 100')
+    """
+    if chance < 0.005:
+        return "less than 1 in 100"
+    return "more than 99 in 100" if chance > 0.995 else f"{100 * chance:.0f} in 100"
