@@ -266,4 +266,4 @@ def test_clients_that_vanish_leave_nothing(address: str) -> None:
             connection.sendall(head)
     started = time.perf_counter()
     assert httpx.post(address + "/v1/score", json={"lead": LEADS[0]}).status_code == 200
-    assert time.perf_counter() - started < 1
+    assert time.perf_counter() - started < 3
