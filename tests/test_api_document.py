@@ -141,7 +141,7 @@ def test_page_escapes() -> None:
 
 
 def test_documented_examples_are_true() -> None:
-    """Each JSON example of docs/api.md fits its schema, and every code named exists with its status."""
+    """The JSON examples of docs/api.md fit their schemas, and its codes have their status."""
     text = (Path(__file__).parents[1] / "docs" / "api.md").read_text("utf-8")
     shown = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text, re.DOTALL)]
     kinds = ["ScoreAnswer", "ScoresAnswer", "Problem"]
