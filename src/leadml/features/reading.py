@@ -27,10 +27,14 @@ class Readings:
 
     ``values`` has shape (n,): float64 for a number, object (str or None) for a
     category. ``bad_rows`` are positions counted from 0; they are missing in ``values``.
+    Where few distinct texts stand in a long column, ``distinct`` holds them and
+    ``codes``, shape (n,), says which one each row has.
     """
 
     values: NDArray[Any]
     bad_rows: tuple[int, ...] = ()
+    distinct: tuple[Any, ...] | None = None
+    codes: NDArray[np.intp] | None = None
 
 
 def reader_of(column: Column) -> Callable[[Any], float | str | None | _Bad]:
@@ -61,8 +65,29 @@ def read_column(column: Column, values: Sequence[Any] | NDArray[Any]) -> Reading
         if numbers.dtype.kind == "b":
             texts = np.array([text_of(bool(value)) for value in distinct] or [None], dtype=object)
         return Readings(texts[inverse] if len(numbers) else np.empty(0, dtype=object))
+    if str(array) in ("str", "string", "category"):
+        return _read_coded(column, values)
     raw: Iterable[Any] = values.tolist() if hasattr(values, "tolist") else values
     return _read_objects(column, list(raw))
+
+
+def _read_coded(column: Column, series: Any) -> Readings:
+    """A pandas column of texts or categories: every distinct value is read once."""
+    codes, found = series.factorize(use_na_sentinel=True)
+    read = reader_of(column)
+    distinct = [*(read(value) for value in found.tolist()), None]  # code -1 is missing
+    codes = np.where(codes < 0, len(distinct) - 1, codes).astype(np.intp)
+    broken = [k for k, value in enumerate(distinct) if value is BAD]
+    bad: tuple[int, ...] = ()
+    if broken:
+        bad = tuple(np.flatnonzero(np.isin(codes, broken)).tolist())
+        for k in broken:
+            distinct[k] = None
+    if column.kind is Kind.NUMBER:
+        return Readings(np.array(distinct, dtype=np.float64)[codes], bad)
+    texts = np.empty(len(distinct), dtype=object)
+    texts[:] = distinct
+    return Readings(texts[codes], bad, tuple(distinct), codes)
 
 
 def _read_objects(column: Column, raw: list[Any]) -> Readings:

@@ -11,6 +11,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -69,7 +70,7 @@ class Batch:
     """Many leads, scored; arrays share the first axis.
 
     ``contributions`` has shape (n, n_columns). Rows of ``errors`` (position from 0)
-    could not be read and hold NaN.
+    could not be read and hold NaN. ``noticed`` holds each warning once, with its rows.
     """
 
     log_odds: NDArray[np.float64]
@@ -80,7 +81,16 @@ class Batch:
     engagement_score: NDArray[np.int64]
     readings: list[NDArray[Any]]
     errors: dict[int, InvalidField] = field(default_factory=dict)
-    warnings: dict[int, list[Warned]] = field(default_factory=dict)
+    noticed: list[tuple[Warned, NDArray[np.intp]]] = field(default_factory=list)
+
+    @cached_property
+    def warnings(self) -> dict[int, list[Warned]]:
+        """Warnings by row; built when first asked for."""
+        found: dict[int, list[Warned]] = {}
+        for warned, rows in self.noticed:
+            for row in rows.tolist():
+                found.setdefault(row, []).append(warned)
+        return found
 
     def __len__(self) -> int:
         return len(self.log_odds)
@@ -132,6 +142,7 @@ class Scorer:
             for column, table, known in zip(columns, tables, self._known, strict=True)
         ]
         pairs = scorecard.pairs
+        self._sloped = [bool(table.slope.any()) for table in tables]
         self._n_pairs = len(pairs)
         self._first = [pair.first for pair in pairs]
         self._second = [pair.second for pair in pairs]
@@ -204,17 +215,15 @@ class Scorer:
         columns = {
             source: [lead.get(source, _ABSENT) for lead in leads] for source in self._expected
         }
-        absent: dict[int, list[Warned]] = {}
-        for row, lead in enumerate(leads):
-            if not lead.keys() <= self._silent:
-                absent[row] = list(self._unknown(lead))
         for values in columns.values():
             for row, value in enumerate(values):
                 if value is _ABSENT:
                     values[row] = None
         batch = self._score(columns, len(leads), collect=collect, where="lead")
-        for row, extra in absent.items():
-            batch.warnings.setdefault(row, []).extend(extra)
+        for row, lead in enumerate(leads):
+            if not lead.keys() <= self._silent:
+                at = np.array([row])
+                batch.noticed.extend((warned, at) for warned in self._unknown(lead))
         return batch
 
     def frame(self, frame: Any) -> Batch:
@@ -236,21 +245,29 @@ class Scorer:
 
     def _score(self, columns: Mapping[str, Any], n: int, *, collect: bool, where: str) -> Batch:
         errors: dict[int, InvalidField] = {}
-        warnings: dict[int, list[Warned]] = {}
+        noticed: list[tuple[Warned, NDArray[np.intp]]] = []
         readings: list[NDArray[Any]] = []
-        for column in self.schema.columns:
+        bins: list[NDArray[np.intp]] = []
+        for i, column in enumerate(self.schema.columns):
             read = read_column(column, columns[column.source])
             if read.bad_rows:
                 self._refuse(column.source, read, errors, collect=collect, where=where)
             readings.append(read.values)
+            if column.kind is Kind.NUMBER:
+                at = self._bin_numbers(i, read.values, noticed)
+            else:
+                at = self._bin_texts(i, read, noticed)
+            bins.append(at)
         log_odds = np.empty(n)
         contributions = np.empty((n, self._n))
         for start in range(0, n, CHUNK_ROWS):
-            stop = min(start + CHUNK_ROWS, n)
-            part = [values[start:stop] for values in readings]
-            total, summed = self._chunk(part, start, warnings)
-            log_odds[start:stop] = total
-            contributions[start:stop] = summed.T
+            rows = slice(start, min(start + CHUNK_ROWS, n))
+            total, summed = self._chunk(
+                [values[rows] for values in readings],
+                [at[rows].astype(np.intp, copy=False) for at in bins],
+            )
+            log_odds[rows] = total
+            contributions[rows] = summed.T
         probability = np.fromiter(map(probability_of, log_odds.tolist()), np.float64, n)
         fit, engagement = self.parts(contributions)
         reference = self.scorecard.reference
@@ -263,7 +280,7 @@ class Scorer:
             engagement_score=_ranks(reference.engagement, engagement),
             readings=readings,
             errors=errors,
-            warnings=warnings,
+            noticed=noticed,
         )
         for row in errors:
             batch.log_odds[row] = batch.probability[row] = np.nan
@@ -292,36 +309,61 @@ class Scorer:
                 raise error
             errors.setdefault(row, error)
 
+    def _bin_numbers(
+        self, i: int, values: NDArray[np.float64], noticed: list[tuple[Warned, NDArray[np.intp]]]
+    ) -> NDArray[np.int32]:
+        column, table = self.schema.columns[i], self.scorecard.columns[i]
+        at = np.searchsorted(table.thresholds, values, side="left").astype(np.int32)
+        gone = np.isnan(values)
+        at[gone] = table.missing_bin
+        if column.low is not None and column.high is not None:
+            outside = np.flatnonzero((values < column.low) | (values > column.high))
+            if len(outside):
+                noticed.append((_out_of_range(column.name), outside))
+        if column.missing_share < MISSING_IS_NEWS and gone.any():
+            noticed.append((_missing(column.name), np.flatnonzero(gone)))
+        return at
+
+    def _bin_texts(
+        self, i: int, read: Readings, noticed: list[tuple[Warned, NDArray[np.intp]]]
+    ) -> NDArray[np.int32]:
+        column, table = self.schema.columns[i], self.scorecard.columns[i]
+        find = self._known[i].get
+        if read.distinct is not None and read.codes is not None:
+            at = np.array([find(text, -1) for text in read.distinct], dtype=np.int32)[read.codes]
+        else:
+            at = np.fromiter(
+                (find(text, -1) for text in read.values.tolist()), np.int32, len(read.values)
+            )
+        unseen = np.flatnonzero(at < 0)
+        if len(unseen):
+            noticed.append((_unseen(column.name), unseen))
+            at[unseen] = table.unseen_bin
+        if column.missing_share < MISSING_IS_NEWS:
+            gone = np.flatnonzero(read.values == None)  # noqa: E711 - elementwise
+            if len(gone):
+                noticed.append((_missing(column.name), gone))
+        return at
+
     def _chunk(
-        self, readings: list[NDArray[Any]], start: int, warnings: dict[int, list[Warned]]
+        self, readings: list[NDArray[Any]], bins: list[NDArray[np.intp]]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        n = len(readings[0]) if readings else 0
-        bins: list[NDArray[np.intp]] = []
+        n = len(bins[0]) if bins else 0
         summed = np.empty((self._n, n))
-        for i, (column, table) in enumerate(
-            zip(self.schema.columns, self.scorecard.columns, strict=True)
-        ):
-            values = readings[i]
-            if column.kind is Kind.NUMBER:
-                at = np.searchsorted(table.thresholds, values, side="left")
-                gone = np.isnan(values)
-                at[gone] = table.missing_bin
-                clipped = np.clip(values, *table.clip)
-                clipped[gone] = 0.0
-                summed[i] = table.level[at] + table.slope[at] * clipped
-                self._warn_numbers(column, values, start, warnings)
-            else:
-                known = self._known[i]
-                unseen = table.unseen_bin
-                at = np.fromiter((known.get(v, -1) for v in values.tolist()), np.intp, n)
-                self._warn_categories(column, values, at, start, warnings)
-                at[at < 0] = unseen
-                summed[i] = table.level[at]
-            bins.append(at)
+        for i, table in enumerate(self.scorecard.columns):
+            points = table.level[bins[i]]
+            if self._sloped[i]:
+                x = np.clip(readings[i], *table.clip)
+                x[np.isnan(x)] = 0.0
+                points = points + table.slope[bins[i]] * x
+            summed[i] = points
         first, second = self._first, self._second
         halves = []
         for p, (a, b) in enumerate(zip(first, second, strict=True)):
-            half = self._cells.take(self._offset[p] + bins[a] * self._strides[p] + bins[b])
+            cell = bins[a] * self._strides[p]
+            cell += bins[b]
+            cell += self._offset[p]
+            half = self._cells.take(cell)
             summed[a] += half
             halves.append(half)
         for b, half in zip(second, halves, strict=True):
@@ -330,36 +372,6 @@ class Scorer:
         for points in summed:
             total += points
         return total, summed
-
-    def _warn_numbers(
-        self,
-        column: Any,
-        values: NDArray[np.float64],
-        start: int,
-        warnings: dict[int, list[Warned]],
-    ) -> None:
-        if column.low is not None:
-            outside = (values < column.low) | (values > column.high)
-            for row in np.flatnonzero(outside).tolist():
-                warnings.setdefault(start + row, []).append(_out_of_range(column.name))
-        if column.missing_share < MISSING_IS_NEWS:
-            for row in np.flatnonzero(np.isnan(values)).tolist():
-                warnings.setdefault(start + row, []).append(_missing(column.name))
-
-    def _warn_categories(
-        self,
-        column: Any,
-        values: NDArray[Any],
-        at: NDArray[np.intp],
-        start: int,
-        warnings: dict[int, list[Warned]],
-    ) -> None:
-        for row in np.flatnonzero(at < 0).tolist():
-            warnings.setdefault(start + row, []).append(_unseen(column.name))
-        if column.missing_share < MISSING_IS_NEWS:
-            for row, value in enumerate(values.tolist()):
-                if value is None:
-                    warnings.setdefault(start + row, []).append(_missing(column.name))
 
     # --- what people read -------------------------------------------------------
 

@@ -255,7 +255,7 @@ class Leadml:
         from leadml.registry.tracking import Registry
 
         return Registry(
-            self.settings.tracking_uri,
+            self.settings.tracking_uri or "sqlite:///mlflow.db",
             Path(self.settings.models_dir),
             progress=lambda step: progress(step, 0, 1),
         )
