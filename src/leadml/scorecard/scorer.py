@@ -247,7 +247,7 @@ class Scorer:
         errors: dict[int, InvalidField] = {}
         noticed: list[tuple[Warned, NDArray[np.intp]]] = []
         readings: list[NDArray[Any]] = []
-        bins: list[NDArray[np.intp]] = []
+        bins: list[NDArray[np.int32]] = []
         for i, column in enumerate(self.schema.columns):
             read = read_column(column, columns[column.source])
             if read.bad_rows:
