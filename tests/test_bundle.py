@@ -415,31 +415,59 @@ def test_old_remains_of_killed_writers_are_swept(folder: Path) -> None:
     assert young.exists()
 
 
-def test_killed_writers_leave_no_half_bundle(tmp_path: Path) -> None:
-    """Kill a writer at 20 moments: the folder is absent or a sound bundle."""
-    code = (
-        "import sys; sys.path.insert(0, '.')\n"
-        "from pathlib import Path\n"
-        "from tests import hand_made\n"
-        "import leadml.registry.bundle as b\n"
-        "print('ready', flush=True)\n"
-        "i = 0\n"
-        "while True:\n"
-        "    hand_made.bundle(Path(sys.argv[1]) / str(i)); i += 1\n"
+KILLED_AT_EVERY_LINE = """
+import os, shutil, sys
+from pathlib import Path
+from leadml.registry import bundle
+from tests import hand_made
+
+folder = Path(sys.argv[1])
+hand_made.bundle(folder / "source")
+
+
+def write(lines):
+    left = lines
+
+    def trace(frame, event, _):
+        nonlocal left
+        left -= event == "line" and frame.f_code.co_filename == bundle.__file__
+        if left < 0:
+            os._exit(1)
+        return trace
+
+    sys.settrace(trace)
+    bundle._publish(folder / "target", files)
+    os._exit(0)
+
+
+files = {path.name: path.read_bytes() for path in (folder / "source").iterdir()}
+lines, done = 0, False
+while not done:
+    child = os.fork()
+    if not child:
+        write(lines)
+    done = os.waitpid(child, 0)[1] == 0
+    if (folder / "target").exists():
+        bundle.read_bundle(folder / "target")
+    for left in folder.glob(".*"):
+        shutil.rmtree(left)
+    lines += 1
+print(lines)
+"""
+
+
+def test_writers_killed_at_any_line_leave_no_half_bundle(tmp_path: Path) -> None:
+    """A writer that dies at any of its lines leaves nothing, or a sound bundle."""
+    found = subprocess.run(
+        [sys.executable, "-c", KILLED_AT_EVERY_LINE, str(tmp_path)],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
-    for moment in range(20):
-        models = tmp_path / str(moment)
-        child = subprocess.Popen(
-            [sys.executable, "-c", code, str(models)], stdout=subprocess.PIPE, text=True
-        )
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n"
-        time.sleep(0.01 + moment * 0.003)
-        child.kill()
-        child.wait()
-        child.stdout.close()
-        for found in models.glob("[0-9]*"):
-            read_bundle(found)
+    assert found.returncode == 0, found.stderr
+    assert 50 < int(found.stdout) < 5000
+    read_bundle(tmp_path / "target")
 
 
 def test_errors_name_no_value_at_length(folder: Path) -> None:

@@ -362,9 +362,11 @@ class Lying(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         type(self).seen = self.headers.get("Authorization", "")
         time.sleep(self.pause_s)
+        if self.path == "/elsewhere":
+            self.code = 200
         self.send_response(self.code)
         if self.code == 302:
-            self.send_header("Location", "http://127.0.0.1:1/elsewhere")
+            self.send_header("Location", "/elsewhere")
         with suppress(OSError):  # the client may have left
             self.end_headers()
             self.wfile.write(self.body)
@@ -454,6 +456,15 @@ def test_a_hanging_server_is_not_waited_for(tmp_path: Path, server: str) -> None
     assert champion.current()[0] == "1"
     assert time.monotonic() - start < 3.5
     assert "does not answer" in str(champion.degraded)
+
+
+def test_redirects_are_not_followed(tmp_path: Path, server: str) -> None:
+    """Credentials and trust go to the server that was named, not to where it points."""
+    write_pointer(tmp_path, "leads", local(tmp_path, "1"))
+    Lying.code, Lying.body = 302, mlflow_says("2", local(tmp_path, "2", -1.5).digest)
+    champion = Champion(tmp_path, "leads", server)
+    assert champion.current()[0] == "1"
+    assert "answers 302" in str(champion.degraded)
 
 
 def test_credentials_are_those_of_mlflow(

@@ -66,7 +66,7 @@ def test_a_training_is_one_run_with_all_it_found(registry: Registry) -> None:
         0.74,
         0.88,
     )
-    assert metrics["n_conversions"] == 80
+    assert metrics["data/n_conversions"] == 80
     assert run.data.tags["leadml.verdict"] == "trust"
     assert run.data.tags["leadml.data_digest"] == "ab" * 32
     assert run.data.tags["mlflow.note.content"] == "Trust the probability."

@@ -70,7 +70,9 @@ _MANIFEST_KEYS: Final = frozenset(
     {"format", "name", "data_digest", "windows", "files", "made", "seal"}
 )
 _PASSING: Final = {
-    "model": frozenset({"version", "run_id", "created_at", "seconds", "leadml_version"}),
+    "model": frozenset(
+        {"version", "run_id", "created_at", "seconds", "leadml_version", "python_version"}
+    ),
     "data": frozenset({"source"}),
 }
 _PASSING_OF_ANSWERS: Final = frozenset({"model_version", "decision_id", "request_id"})
