@@ -49,15 +49,19 @@ class Encoded:
 
 
 def guess_kind(series: Any) -> Kind:
-    """Number where every value of the column reads as a number, else category."""
+    """Number where the column holds numbers; text stays a category, whatever it looks like.
+
+    Readers of files turn columns of plain numbers into numbers already; what they left
+    as text (``007``, ``true``) was left so on purpose.
+    """
     kind = getattr(series.dtype, "kind", "O")
-    if isinstance(series.dtype, pd.CategoricalDtype) or kind == "b":
-        return Kind.CATEGORY
     if kind in "iuf":
         return Kind.NUMBER
+    if kind != "O" or str(series.dtype) in ("str", "string", "category"):
+        return Kind.CATEGORY
     found = False
     for value in pd.unique(series):
-        if isinstance(value, bool):
+        if isinstance(value, str | bool) and text_of(value) is not None:
             return Kind.CATEGORY
         number = number_of(value)
         if number is BAD:
