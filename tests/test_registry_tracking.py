@@ -357,9 +357,20 @@ def test_unusable_addresses_are_named_errors(
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(error) as refused:
+        start = time.monotonic()
         Registry(uri, tmp_path / "models").versions("leads")
+    assert time.monotonic() - start < 30
     assert isinstance(refused.value, RegistryError | ConfigError | DriverMissing)
     assert "geheim" not in refused.value.sentence()
+
+
+def test_a_database_that_cannot_be_opened_is_said_at_once(tmp_path: Path) -> None:
+    """A folder in the database's place is refused in one sentence, without long retries."""
+    (tmp_path / "mlflow.db").mkdir()
+    start = time.monotonic()
+    with pytest.raises(RegistryError, match="unable to open"):
+        Registry(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path / "models").versions("leads")
+    assert time.monotonic() - start < 30
 
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", "a b", "x" * 64, "é", "a'b"])

@@ -68,6 +68,7 @@ _ENVIRONMENT: Final = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
 }
+_DATABASES: Final = frozenset({"sqlite", "postgresql", "mysql", "mssql"})
 _PREPARING: Final = threading.Lock()  # MLflow's migrations take one thread at a time
 _REQUIREMENTS: Final = ("numpy>=2.0", "pandas>=2.2", "orjson>=3.10", "mlflow>=3.17,<4")
 
@@ -203,6 +204,7 @@ class Registry:
         self.prepare()
         from mlflow import MlflowClient
 
+        _look(self.tracking_uri)
         return MlflowClient(tracking_uri=self.tracking_uri, registry_uri=self.tracking_uri)
 
     # --- training -------------------------------------------------------------------
@@ -745,6 +747,19 @@ def _signature(schema: Schema) -> Any:
     inputs = [ColSpec(AnyType(), name, required=False) for name in sorted(schema.sources)]
     outputs = Columns([ColSpec(kind, name) for name, kind in OUTPUT.items()])
     return ModelSignature(inputs=Columns(inputs) if inputs else None, outputs=outputs)
+
+
+def _look(uri: str) -> None:
+    """Open a database once; MLflow itself would try for a hundred seconds before it says why."""
+    if urlsplit(uri).scheme.partition("+")[0] not in _DATABASES:
+        return
+    from mlflow.store.db.utils import create_sqlalchemy_engine, sqlalchemy
+
+    engine = create_sqlalchemy_engine(uri)
+    try:
+        sqlalchemy.inspect(engine)
+    finally:
+        engine.dispose()
 
 
 # --- MLflow, quiet and by name -----------------------------------------------------
