@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import tempfile
 import uuid
 import warnings
@@ -12,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 
 from leadml.leads.vocabulary import Stage
@@ -47,6 +50,25 @@ class Postgres:
         template = "template_memory" if migrated else "template1"
         self.ask(f"CREATE DATABASE {name} TEMPLATE {template}")
         return self.url(name)
+
+    def crash(self) -> None:
+        """Kill the server as a power cut would."""
+        process = psutil.Process(self.server.get_pid())
+        os.kill(process.pid, signal.SIGQUIT)
+        process.wait(20)
+
+    def start(self) -> None:
+        """Start it again, and wait until it has recovered."""
+        self.server.ensure_postgres_running()
+
+    def backends(self, url: str) -> list[int]:
+        """Processes of the server that serve connections to a database."""
+        name = url.rpartition("?")[0].rpartition("/")[2]
+        found = self.ask(
+            "SELECT pid FROM pg_stat_activity "
+            f"WHERE datname = '{name}' AND application_name = 'leadml'"
+        )
+        return [pid for (pid,) in found]
 
     def drop(self, url: str) -> None:
         name = url.rpartition("?")[0].rpartition("/")[2]

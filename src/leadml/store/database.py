@@ -7,6 +7,7 @@ never fails half way because another process wrote in between.
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,7 +27,6 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from leadml.errors import (
     ConfigError,
     DriverMissing,
-    LeadmlError,
     StorageFull,
     StoreError,
     StoreUnavailable,
@@ -53,6 +53,7 @@ _AWAY_SQLSTATES: Final = frozenset(
     }
 )
 _OUTDATED_SQLSTATES: Final = frozenset({"42P01", "42703"})
+_ROOM: Final = 65_536
 _FIX: Final = "try again; see whether the database runs, can be written and has room"
 
 
@@ -136,18 +137,18 @@ class Database:
             The database failed; the transaction is undone (or, if it was lost while
             it was committed, unknown) and must not be acknowledged.
         """
-        with _named_faults(), self._writing.begin() as connection:
+        with self._named_faults(), self._writing.begin() as connection:
             yield connection
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
         """One reading transaction, a consistent picture of the database."""
-        with _named_faults(), self._reading.begin() as connection:
+        with self._named_faults(), self._reading.begin() as connection:
             yield connection
 
     def maintain(self, *statements: str) -> None:
         """Run statements that no transaction may hold, such as VACUUM."""
-        with _named_faults():
+        with self._named_faults():
             if self.kind == "postgresql":
                 with self._writing.connect() as connection:
                     alone = connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -164,7 +165,7 @@ class Database:
 
     def truncate_log(self) -> bool:
         """Bring the log of SQLite into the file and cut it off; False while it is in use."""
-        with _named_faults():
+        with self._named_faults():
             raw = self._writing.raw_connection()
             try:
                 cursor = raw.cursor()
@@ -173,8 +174,28 @@ class Database:
             finally:
                 raw.close()
 
+    @contextmanager
+    def _named_faults(self) -> Iterator[None]:
+        try:
+            yield
+        except (DBAPIError, InvalidRequestError, PoolTimeout, sqlite3.Error) as error:
+            fault = fault_of(error)
+            if fault is None:
+                raise
+            if type(fault) is StoreUnavailable and self._is_disk_full():
+                fault = StorageFull("the disk of the database is full", fix="free some room")
+            if not _is_busy(error):
+                self.close()  # the next call connects anew: to a restarted, repaired database
+            raise fault from error
+
+    def _is_disk_full(self) -> bool:
+        """Whether so little room is left that SQLite fails in ways it calls otherwise."""
+        if self.path is None or not self.path.parent.exists():
+            return False
+        return shutil.disk_usage(self.path.parent).free < _ROOM
+
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; the next use opens new ones."""
         self._writing.dispose()
         self._reading.dispose()
 
@@ -193,19 +214,6 @@ def _durable(wait_s: float, *, writes: bool) -> Callable[[Any, Any], None]:
             connection.execute(f"PRAGMA {pragma}")
 
     return prepare
-
-
-@contextmanager
-def _named_faults() -> Iterator[None]:
-    try:
-        yield
-    except LeadmlError:
-        raise
-    except (DBAPIError, InvalidRequestError, PoolTimeout, sqlite3.Error) as error:
-        fault = fault_of(error)
-        if fault is None:
-            raise
-        raise fault from error
 
 
 def fault_of(error: BaseException) -> StoreError | None:
@@ -232,6 +240,13 @@ def fault_of(error: BaseException) -> StoreError | None:
     if isinstance(error, PendingRollbackError):
         return StoreUnavailable("the connection to the database was lost", fix=_FIX)
     return None
+
+
+def _is_busy(error: BaseException) -> bool:
+    """Whether the database is sound and only somebody else is at it."""
+    cause = getattr(error, "orig", None) or error
+    name = getattr(cause, "sqlite_errorname", "") or ""
+    return isinstance(error, PoolTimeout) or name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
 
 
 def _sqlite_fault(cause: sqlite3.Error) -> StoreError | None:

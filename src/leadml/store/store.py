@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, TypeVar
 
 import sqlalchemy as sa
 
-from leadml.errors import LeadErased, NotFound, StoreError, StoreUnavailable
+from leadml.errors import LeadErased, LeadmlError, NotFound, StoreError, StoreUnavailable
 from leadml.leads.vocabulary import Outcome, Stage
 from leadml.store import auditing, erasing, keyring, lessons, once, policies, telling
 from leadml.store.database import Database
@@ -437,7 +437,7 @@ class Store:
         self._keys.forget()
         return key
 
-    def keys(self) -> list[Key]:
+    def list_keys(self) -> list[Key]:
         """All keys, oldest first; none shows its secret."""
         return self._read(keyring.listed)
 
@@ -452,7 +452,17 @@ class Store:
 
     def claim(self, request: Once) -> Claim:
         """Claim a request before its effect; see :func:`leadml.store.once.claim`."""
-        return self._write(lambda connection: once.claim(connection, request))
+
+        def effect(connection: sa.Connection) -> Claim | LeadmlError:
+            try:
+                return once.claim(connection, request)
+            except LeadmlError as error:
+                return error  # nothing was written: the writes that share the commit stand
+
+        found = self._write(effect)
+        if isinstance(found, LeadmlError):
+            raise found
+        return found
 
     def settle(self, claimed: Claim, status: int, answer: str) -> None:
         """Keep the answer of a request whose effect lies outside the store."""
