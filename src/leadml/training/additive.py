@@ -3,13 +3,14 @@
 Per category one coefficient for each level with at least 20 rows, the rest pooled,
 missing a level of its own. Per number a line and hinges at the quantiles .1 .3 .5
 .7 .9, clipped to the range of .5 % to 99.5 %, with a flag for missing. The strength
-of the L2 penalty is chosen by out-of-fold log loss.
+of the L2 penalty is chosen by out-of-fold log loss. A number that must not fall (or
+rise) is projected to the nearest such curve at its knots after every fit, in the folds too.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from leadml.leads import Kind, Schema
+from leadml.scorecard.direction import DIRECTIONS, isotonic
 from leadml.training.blending import log_loss_of
 from leadml.training.encoding import Encoded
 
@@ -85,13 +87,17 @@ class Additive:
 
 @dataclass(frozen=True, eq=False)
 class _Design:
-    """The design matrix of one column and how its coefficients become a part."""
+    """The design matrix of one column and how its coefficients become a part.
+
+    ``direct`` turns its coefficients into those of a curve in the wanted direction.
+    """
 
     columns: Floats
     read: Callable[[Floats], NumberPart | CategoryPart]
+    direct: Callable[[Floats], Floats] | None = None
 
 
-def _design_number(values: Floats) -> _Design | None:
+def _design_number(values: Floats, sign: float = 0.0) -> _Design | None:
     gone = np.isnan(values)
     present = values[~gone & (np.abs(values) < HUGE)]
     if not len(present):
@@ -121,7 +127,23 @@ def _design_number(values: Floats) -> _Design | None:
             clip=(float(low), float(high)),
         )
 
-    return _Design(columns, read)
+    if not sign:
+        return _Design(columns, read)
+    points = np.append(knots, high)
+    nearest = np.abs(x[~gone, None] - points).argmin(axis=1)
+    mass = np.bincount(nearest, minlength=len(points)).astype(np.float64)
+    widths = np.diff(points)
+    widths[widths == 0] = np.inf
+
+    def direct(weights: Floats) -> Floats:
+        slopes = weights[: len(knots)] / spread
+        curve = np.maximum(points[:, None] - knots, 0.0) @ slopes
+        steps = sign * np.diff(isotonic(sign * curve, mass)) / widths
+        found = weights.copy()
+        found[: len(knots)] = np.diff(steps, prepend=0.0) * spread
+        return found
+
+    return _Design(columns, read, direct)
 
 
 def _design_category(values: Floats, n_codes: int) -> _Design:
@@ -153,20 +175,26 @@ def learn_additive(
     folds: Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]],
     jobs: int,
     tick: Callable[[], None],
+    monotone: Mapping[str, str] | None = None,
 ) -> Additive:
-    """Fit the additive part; strength by out-of-fold log loss, then a refit on all rows."""
+    """Fit the additive part; strength by out-of-fold log loss, then a refit on all rows.
+
+    ``monotone`` says ``up`` or ``down`` for numbers whose curve must keep to it.
+    """
+    signs = {name: DIRECTIONS[word] for name, word in (monotone or {}).items()}
     designs: list[_Design | None] = []
     for i, column in enumerate(schema.columns):
         values = encoded.matrix[:, i]
         designs.append(
-            _design_number(values)
+            _design_number(values, signs.get(column.name, 0.0))
             if column.kind is Kind.NUMBER
             else _design_category(values, len(column.levels) + 2)
         )
     blocks = [design.columns for design in designs if design is not None]
     matrix = np.column_stack(blocks) if blocks else np.zeros((len(y), 0))
-    strength, out_of_fold = _choose(matrix, y, folds, jobs, tick)
-    weights, intercept = _fit(matrix, y, strength)
+    direct = _directing(designs)
+    strength, out_of_fold = _choose(matrix, y, folds, jobs, tick, direct)
+    weights, intercept = _fit(matrix, y, strength, direct)
     parts: list[NumberPart | CategoryPart] = []
     start = 0
     for design in designs:
@@ -179,7 +207,32 @@ def learn_additive(
     return Additive(intercept, tuple(parts), strength, out_of_fold)
 
 
-def _fit(matrix: Floats, y: Floats, strength: float) -> tuple[Floats, float]:
+def _directing(designs: Sequence[_Design | None]) -> Callable[[Floats], Floats]:
+    """What turns all coefficients into those of curves in their wanted directions."""
+    wanted: list[tuple[slice, Callable[[Floats], Floats]]] = []
+    start = 0
+    for design in designs:
+        if design is None:
+            continue
+        stop = start + design.columns.shape[1]
+        if design.direct is not None:
+            wanted.append((slice(start, stop), design.direct))
+        start = stop
+
+    def direct(weights: Floats) -> Floats:
+        if not wanted:
+            return weights
+        found = weights.copy()
+        for place, one in wanted:
+            found[place] = one(weights[place])
+        return found
+
+    return direct
+
+
+def _fit(
+    matrix: Floats, y: Floats, strength: float, direct: Callable[[Floats], Floats]
+) -> tuple[Floats, float]:
     if not matrix.shape[1]:
         rate = float(y.mean())
         return np.zeros(0), float(np.log(rate / (1 - rate)))
@@ -188,7 +241,7 @@ def _fit(matrix: Floats, y: Floats, strength: float) -> tuple[Floats, float]:
         # an ill-conditioned step falls back to lbfgs, whose answer is as good
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(matrix, y)
-    return model.coef_[0], float(model.intercept_[0])
+    return direct(model.coef_[0]), float(model.intercept_[0])
 
 
 def _choose(
@@ -197,6 +250,7 @@ def _choose(
     folds: Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]],
     jobs: int,
     tick: Callable[[], None],
+    direct: Callable[[Floats], Floats],
 ) -> tuple[float, Floats]:
     """Walk the strengths downhill from the middle; the loss has one valley.
 
@@ -206,7 +260,7 @@ def _choose(
 
     def margins(strength: float, chosen: Sequence[Any]) -> Floats:
         def one(train: Any, held_out: Any) -> Floats:
-            weights, intercept = _fit(matrix[train], y[train], strength)
+            weights, intercept = _fit(matrix[train], y[train], strength, direct)
             found: Floats = matrix[held_out] @ weights + intercept
             return found
 

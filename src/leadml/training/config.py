@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from leadml.errors import ConfigError, FileMissing
 from leadml.leads import Availability, Kind, Role, text_of
+from leadml.scorecard.direction import DIRECTIONS
 
 __all__ = [
     "FILE_ORDER",
@@ -52,12 +53,16 @@ class ColumnPlan:
         How its values are read.
     phrase
         Sentence pattern of a reason, with ``{value}``.
+    monotone
+        ``up`` or ``down`` for a number whose total effect must never move against it as
+        the number grows; empty leaves it free.
     """
 
     role: Role | None = None
     availability: Availability | None = None
     kind: Kind | None = None
     phrase: str = ""
+    monotone: str = ""
 
     def as_dict(self) -> dict[str, str]:
         """Plain data with absent parts left out."""
@@ -347,6 +352,7 @@ def dump_config(config: TrainConfig, notes: Mapping[str, str] | None = None) -> 
         "# role: id, created_at, outcome, outcome_at, fit, engagement, consent, group, ignore",
         "# availability: creation, scoring, after (known only after the outcome: never learned)",
         "# kind: number, category (left out: as the data look)",
+        "# monotone: up, down (a number's effect never moves against it, whatever else is known)",
         "[columns]",
     ]
     for name, plan in config.columns.items():
@@ -405,14 +411,23 @@ def _column_plan(name: str, data: Any) -> ColumnPlan:
         data = {"role": data}
     _require(isinstance(data, Mapping), key, 'must look like { role = "fit" }')
     for part in data:
-        _known(part, ("role", "availability", "kind", "phrase"), key)
+        _known(part, ("role", "availability", "kind", "phrase", "monotone"), key)
     phrase = data.get("phrase", "")
     _require(isinstance(phrase, str), f"{key}.phrase", "must be text")
+    kind = _word(data.get("kind"), Kind, f"{key}.kind")
+    monotone = data.get("monotone", "")
+    _require(monotone in ("", *DIRECTIONS), f"{key}.monotone", "must be 'up' or 'down'")
+    _require(
+        not (monotone and kind is Kind.CATEGORY),
+        f"{key}.monotone",
+        "is for numbers: the values of a category have no order",
+    )
     return ColumnPlan(
         role=_word(data.get("role"), Role, f"{key}.role"),
         availability=_word(data.get("availability"), Availability, f"{key}.availability"),
-        kind=_word(data.get("kind"), Kind, f"{key}.kind"),
+        kind=kind,
         phrase=phrase,
+        monotone=monotone,
     )
 
 

@@ -12,9 +12,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.multiclass import check_classification_targets
 
-from leadml.errors import OutcomeInvalid, TargetOneClass
-from leadml.leads import Role, Schema
+from leadml.errors import ConfigError, OutcomeInvalid, TargetOneClass
+from leadml.leads import Kind, Role, Schema
 from leadml.scorecard import Scorecard, Scorer, reasons_of
+from leadml.scorecard.direction import DIRECTIONS
 from leadml.training.encoding import Hint, columns_of, encode
 from leadml.training.learning import BAGS, learn, prove, with_reference
 
@@ -30,6 +31,8 @@ class LeadScorer(ClassifierMixin, BaseEstimator):
         Folds that give out-of-fold log-odds and early stopping.
     roles : mapping of column to "fit" or "engagement", optional
         Which criteria a column belongs to; unnamed columns are fit.
+    monotone : mapping of column to "up" or "down", optional
+        Numbers whose total effect never moves against the direction as they grow.
     random_state : int, default 0
         Same seed, same scorecard.
     n_jobs : int, default 1
@@ -72,12 +75,14 @@ class LeadScorer(ClassifierMixin, BaseEstimator):
         *,
         folds: int = BAGS,
         roles: Mapping[str, str] | None = None,
+        monotone: Mapping[str, str] | None = None,
         random_state: int = 0,
         n_jobs: int = 1,
         prove: bool = True,
     ) -> None:
         self.folds = folds
         self.roles = roles
+        self.monotone = monotone
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.prove = prove
@@ -91,6 +96,8 @@ class LeadScorer(ClassifierMixin, BaseEstimator):
             The outcome never varies.
         OutcomeInvalid
             The outcome is missing somewhere, or has more than two classes.
+        ConfigError
+            A direction was given to what is no column of numbers.
         """
         frame = _frame(X)
         outcome = np.asarray(y)
@@ -118,6 +125,7 @@ class LeadScorer(ClassifierMixin, BaseEstimator):
         hints = {name: Hint(role=role) for name, role in roles.items()}
         schema = Schema(columns_of(frame, frame.columns, hints))
         encoded = encode(schema, frame)
+        self._refuse_directions(schema)
         learned = learn(
             schema,
             encoded,
@@ -125,6 +133,7 @@ class LeadScorer(ClassifierMixin, BaseEstimator):
             seed=self.random_state,
             folds=self.folds,
             jobs=self.n_jobs,
+            monotone=self.monotone,
         )
         if self.prove:
             some = slice(None, 2000)
@@ -179,6 +188,16 @@ class LeadScorer(ClassifierMixin, BaseEstimator):
             "reasons": texts,
             "score": batch.score,
         }
+
+    def _refuse_directions(self, schema: Schema) -> None:
+        numbers = {column.name for column in schema.columns if column.kind is Kind.NUMBER}
+        for name, direction in (self.monotone or {}).items():
+            if name not in numbers or direction not in DIRECTIONS:
+                raise ConfigError(
+                    f"monotone={{{name!r}: {direction!r}}}: a column of numbers and 'up' or 'down' "
+                    "are wanted",
+                    column=str(name),
+                )
 
     def _checked(self, X: Any) -> pd.DataFrame:
         if not hasattr(self, "_scorer"):

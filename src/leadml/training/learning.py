@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from sklearn.model_selection import StratifiedKFold
 from leadml.errors import NotProven
 from leadml.leads import Kind, Schema
 from leadml.scorecard import Reference, Scorecard, Scorer
+from leadml.scorecard.direction import DIRECTIONS, worst_step
 from leadml.training.additive import Additive, learn_additive
 from leadml.training.blending import (
     PULL,
@@ -55,15 +56,21 @@ class Learned:
     intercept: float
     out_of_fold: Floats
     n_trees: int
+    monotone: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Proof:
-    """How far the scorecard is from what it was compiled from, over ``rows`` rows."""
+    """How far the scorecard is from what it was compiled from, over ``rows`` rows.
+
+    ``against`` holds the worst move of each column that was given a direction against
+    it, in log-odds, whatever the other columns are; 0 but for rounding.
+    """
 
     rows: int
     max_difference: float
     additivity: float
+    against: Mapping[str, float] = field(default_factory=dict)
 
 
 def quiet(step: str, done: float, total: float) -> None:
@@ -79,6 +86,7 @@ def learn(
     folds: int = BAGS,
     jobs: int = 1,
     drift: bool = False,
+    monotone: Mapping[str, str] | None = None,
     progress: Tick = quiet,
 ) -> Learned:
     """Learn the default recipe: plain and extra-random depth-2 bags and the additive part.
@@ -93,6 +101,8 @@ def learn(
         Same seed, same scorecard, whatever ``jobs`` is.
     drift
         Pull the parts' weights nearly equal.
+    monotone
+        Numbers whose total effect must never move against ``up`` or ``down``.
     progress
         Called with a step, what is done and the total.
 
@@ -117,9 +127,13 @@ def learn(
         progress("learning", done, total)
 
     dataset = shared_dataset(encoded, y)
-    plain = learn_bag(plain_recipe(len(y), seed), dataset, encoded, splits, jobs, tick)
-    random = learn_bag(random_recipe(len(y), seed), dataset, encoded, splits, jobs, tick)
-    additive = learn_additive(schema, encoded, y, splits, jobs, tick)
+    directions = dict(monotone or {})
+    signs = [int(DIRECTIONS.get(directions.get(name, ""), 0)) for name in schema.names]
+    plain, random = (
+        learn_bag(recipe.directed(signs), dataset, encoded, splits, jobs, tick)
+        for recipe in (plain_recipe(len(y), seed), random_recipe(len(y), seed))
+    )
+    additive = learn_additive(schema, encoded, y, splits, jobs, tick, directions)
     margins = [plain.out_of_fold, random.out_of_fold, additive.out_of_fold]
     weights = blend_weights(y, margins, PULL_UNDER_DRIFT if drift else PULL)
     blended = weights @ np.stack(margins)
@@ -142,6 +156,7 @@ def learn(
         intercept=intercept,
         out_of_fold=out_of_fold,
         n_trees=sum(len(nodes) for _, nodes in trees),
+        monotone=directions,
     )
 
 
@@ -170,7 +185,8 @@ def prove(learned: Learned, encoded: Encoded, seed: int = 0, odd_rows: int = 200
     Raises
     ------
     NotProven
-        Where the tree part differs by more than 1e-9, or contributions do not add up.
+        Where the tree part differs by more than 1e-9, contributions do not add up, or a
+        column moves against the direction it was given.
     """
     rows = np.vstack((encoded.matrix, _hostile(learned.scorecard, encoded, seed, odd_rows)))
     everything = Encoded(np.asfortranarray(rows), encoded.categories)
@@ -189,13 +205,23 @@ def prove(learned: Learned, encoded: Encoded, seed: int = 0, odd_rows: int = 200
             2
         ] * learned.additive.margin(everything)
         difference = float(np.abs(tree_part - boosted).max(initial=0.0))
-    proof = Proof(len(rows), difference, additivity)
+    against = {
+        name: -worst_step(learned.scorecard, name, word) for name, word in learned.monotone.items()
+    }
+    proof = Proof(len(rows), difference, additivity, against)
     if not difference <= PROOF_TOLERANCE or not additivity <= PROOF_TOLERANCE:
         raise NotProven(
             f"over {len(rows)} rows the scorecard differs from its boosters by {difference:.2g} "
             f"and its contributions miss its log-odds by {additivity:.2g}",
             fix="this is a fault of leadml; report it with the versions of the bundle",
         )
+    for name, moved in against.items():
+        if not moved <= PROOF_TOLERANCE:
+            raise NotProven(
+                f"the effect of '{name}' moves by {moved:.2g} log-odds against the direction "
+                f"'{learned.monotone[name]}' it was given",
+                fix="this is a fault of leadml; report it with the versions of the bundle",
+            )
     return proof
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 import leadml
-from leadml.errors import OutcomeInvalid
+from leadml.errors import ConfigError, OutcomeInvalid
 from leadml.evaluation import Metrics, measure, verdict
 from leadml.evaluation.curves import by_group, calibration, gains, score_bands
 from leadml.evaluation.promotion import decide
-from leadml.leads import Schema
+from leadml.leads import Kind, Schema
 from leadml.scorecard import Scorecard, Scorer
 from leadml.scorecard.effects import effects_of, pairs_of
 from leadml.thresholds import Policy, ThresholdPlan, choose_policy
@@ -155,6 +155,7 @@ def _train(
             seed=config.seed,
             jobs=jobs,
             drift=drift,
+            monotone=directions_of(schema, config),
             progress=lambda _, done, total: progress("learning from all leads", done, total),
         )
         return learned, with_reference(learned.scorecard, rows)
@@ -257,6 +258,28 @@ def _schema(
     )
 
 
+def directions_of(schema: Schema, config: TrainConfig) -> dict[str, str]:
+    """Directions people gave to the learning columns of a schema.
+
+    Raises
+    ------
+    ConfigError
+        A direction was given to a category.
+    """
+    found = {}
+    for column in schema.columns:
+        direction = config.plan(column.name).monotone
+        if direction and column.kind is not Kind.NUMBER:
+            raise ConfigError(
+                f"column '{column.name}' holds categories, which have no order to be monotone in",
+                column=column.name,
+                fix=f"leave out monotone for '{column.name}'",
+            )
+        if direction:
+            found[column.name] = direction
+    return found
+
+
 def order_of(frame: pd.DataFrame, config: TrainConfig, labels: Labels) -> tuple[Floats | None, str]:
     """What grows with time, shape (n,), and its name; (None, "") where nothing is known."""
     if config.order_by == FILE_ORDER and FILE_ORDER not in frame.columns:
@@ -303,6 +326,7 @@ def _test(
             folds=config.folds,
             jobs=inner,
             drift=drift,
+            monotone=directions_of(schema, config),
             progress=lambda _, part, of: progress(step, done + 0.8 * part / of, total),
         )
         batch = Scorer(with_reference(learned.scorecard, past)).frame(future)
@@ -451,10 +475,11 @@ def _facts(
             "rows": proof.rows,
             "max_difference": proof.max_difference,
             "additivity": proof.additivity,
+            **({"against": dict(proof.against)} if proof.against else {}),
         },
         "base_log_odds": scorecard.base,
         "examples": [],
-        "notes": _notes(labels, protocol, drift),
+        "notes": _notes(labels, protocol, drift, learned.monotone),
     }
     if labels.created_s is not None:
         _add_times(facts, labels, tested)
@@ -560,7 +585,9 @@ def _day(seconds: float) -> str:
     return datetime.fromtimestamp(float(seconds), tz=UTC).date().isoformat()
 
 
-def _notes(labels: Labels, protocol: Protocol, drift: bool) -> list[str]:
+def _notes(
+    labels: Labels, protocol: Protocol, drift: bool, monotone: Mapping[str, str]
+) -> list[str]:
     notes = list(protocol.notes)
     if protocol.kind == "folds":
         notes.append(
@@ -582,6 +609,9 @@ def _notes(labels: Labels, protocol: Protocol, drift: bool) -> list[str]:
             "The conversion rate moved during the history, so the parts of the model were "
             "weighted nearly equally."
         )
+    for name, direction in monotone.items():
+        never = "lowers" if direction == "up" else "raises"
+        notes.append(f"More {name} never {never} a lead's chance: you asked for it.")
     return notes
 
 

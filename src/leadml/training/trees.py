@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import joblib
@@ -31,6 +31,14 @@ class TreeRecipe:
     params: dict[str, Any]
     rounds: int = 2000
     patience: int = 50
+
+    def directed(self, signs: Sequence[int]) -> TreeRecipe:
+        """The same recipe whose trees never move against a sign (0 free), shape (n_columns,)."""
+        if not any(signs):
+            return self
+        # basic: each tree keeps the direction for itself, so any sum of trees does
+        directed = {"monotone_constraints": list(signs), "monotone_constraints_method": "basic"}
+        return replace(self, params=self.params | directed)
 
 
 def _common(n: int, seed: int) -> dict[str, Any]:
