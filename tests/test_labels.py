@@ -151,3 +151,13 @@ def test_outcomes_before_creation_are_refused_when_there_are_many():
     frame["won_at"] = "2025-01-01"
     with pytest.raises(InvalidValue, match="before"):
         label(frame, config(horizon_days=30))
+
+
+def test_two_words_for_yes_are_refused_with_their_rows():
+    """An outcome that says yes in two ways is refused unless the user says which one counts."""
+    won = ["yes"] * 20 + ["no"] * 30 + ["Ja"] * 12
+    frame = pd.DataFrame({"won": won, "x": range(62)})
+    with pytest.raises(OutcomeInvalid, match="2 ways: 'yes', 'Ja'") as refused:
+        label(frame, TrainConfig(target="won"))
+    assert (refused.value.column, refused.value.rows[0]) == ("won", 51)
+    assert label(frame, TrainConfig(target="won", positive="Ja")).converted.sum() == 12

@@ -80,6 +80,7 @@ def check_history(
         tested_rows=tested_rows,
         tested_probability=tested_probability,
         learned_rows=learned_rows,
+        notes=tuple(str(note) for note in frame.attrs.get("notes", ())),
         silence=config.silence,
         seed=config.seed,
     )

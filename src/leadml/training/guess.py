@@ -465,10 +465,11 @@ class _Guesser:
                 texts[text] = texts.get(text, 0) + int(count)
         if len(texts) < 2:
             return ""
-        by_word = {text.lower(): text for text in texts}
-        for word in _POSITIVE:
-            if word in by_word:
-                return by_word[word]
+        yes = [text for word in _POSITIVE for text in texts if text.lower() == word]
+        if len(yes) > 1 and self.given:
+            return ""  # two words for one thing: reading the outcome refuses it
+        if yes:
+            return yes[0]
         if len(texts) > 2:
             return ""
         rarest = min(texts, key=lambda text: (texts[text], text))

@@ -136,6 +136,8 @@ def _read_outcome(series: Any, target: str, positive: str) -> tuple[Floats, str]
             column=target,
             fix="name the column that says who converted",
         )
+    if not positive:
+        _refuse_two_words(texts, counts, target)
     chosen = text_of(positive) if positive else _positive(counts, target)
     if chosen not in counts:
         values = ", ".join(sorted(counts)[:10])
@@ -158,6 +160,21 @@ def _read_outcome(series: Any, target: str, positive: str) -> tuple[Floats, str]
         )
     codes = {None: np.nan} | {text: float(text == chosen) for text in counts}
     return np.array([codes[text] for text in texts]), str(chosen)
+
+
+def _refuse_two_words(texts: list[str | None], counts: dict[str, int], target: str) -> None:
+    """Refuse an outcome that says yes in several words: any one would lose the others."""
+    yes = [text for text in counts if text.lower() in POSITIVE_WORDS]
+    if len(yes) < 2:
+        return
+    yes.sort(key=lambda text: (-counts[text], text))
+    said = ", ".join(f"'{text}'" for text in yes[:5])
+    raise OutcomeInvalid(
+        f"column '{target}' says converted in {len(yes)} ways: {said}",
+        column=target,
+        rows=[row + 1 for row, text in enumerate(texts) if text in yes[1:]],
+        fix=f"write '{yes[0]}' for all of them, or say which one counts with --positive",
+    )
 
 
 def _positive(counts: dict[str, int], target: str) -> str:
@@ -336,6 +353,8 @@ def _refuse_hopeless(labels: Labels) -> None:
     fewer = min(positives, len(known) - positives)
     if fewer < FEWEST_CONVERSIONS:
         what = "conversions" if fewer == positives else "leads that did not convert"
+        if fewer == 1:
+            what = "conversion" if fewer == positives else "lead that did not convert"
         raise TooFewConversions(
             f"only {fewer} {what} among {len(known)} leads with a known outcome{because}; "
             f"at least {FEWEST_CONVERSIONS} are needed",

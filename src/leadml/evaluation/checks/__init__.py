@@ -34,6 +34,7 @@ from leadml.evaluation.checks import (
     lml025_wide,
     lml026_copies,
     lml027_date_formats,
+    lml028_reading,
 )
 from leadml.evaluation.checks.finding import Check, Finding
 from leadml.evaluation.checks.table import CheckInput
@@ -68,6 +69,7 @@ _MODULES: Final[tuple[ModuleType, ...]] = (
     lml025_wide,
     lml026_copies,
     lml027_date_formats,
+    lml028_reading,
 )
 
 CHECKS: Final[dict[str, Check]] = {module.CHECK.code: module.CHECK for module in _MODULES}

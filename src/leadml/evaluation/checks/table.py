@@ -106,6 +106,8 @@ class CheckInput:
         Rows tested on, and their predictions, shape (n_test,) each.
     learned_rows
         Rows learned from in that test.
+    notes
+        Sentences: what was decided while the table was read.
     incoming
         Leads to be scored, raw values per column, for the comparison with the history.
     gain
@@ -133,6 +135,7 @@ class CheckInput:
     tested_rows: NDArray[np.intp] | None = None
     tested_probability: Floats | None = None
     learned_rows: NDArray[np.intp] | None = None
+    notes: tuple[str, ...] = ()
     incoming: Mapping[str, Any] | None = None
     gain: Callable[[tuple[str, ...]], float] | None = None
     silence: Mapping[str, str] = field(default_factory=dict)
