@@ -7,8 +7,9 @@ Both ways in (one lead, a whole column) end in the same functions of
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,8 +91,24 @@ def _read_coded(column: Column, series: Any) -> Readings:
     return Readings(texts[codes], bad, tuple(distinct), codes)
 
 
+_PLAIN_NUMBERS: Final = frozenset({int, float, type(None)})
+_PLAIN_TEXTS: Final = frozenset({str, type(None)})
+
+
 def _read_objects(column: Column, raw: list[Any]) -> Readings:
     read = reader_of(column)
+    kinds = set(map(type, raw))
+    if column.kind is Kind.NUMBER:
+        if kinds <= _PLAIN_NUMBERS and not column.derive:
+            with suppress(OverflowError):  # an integer beyond all floats is read one by one
+                return Readings(np.clip(np.array(raw, dtype=np.float64), -LARGEST, LARGEST))
+    elif kinds <= _PLAIN_TEXTS and not column.derive:  # every distinct text is read once
+        seen = {text: code for code, text in enumerate(dict.fromkeys(raw))}
+        distinct = [None if text is None else read(text) for text in seen]
+        texts = np.empty(len(distinct), dtype=object)
+        texts[:] = distinct
+        codes = np.fromiter(map(seen.__getitem__, raw), np.intp, len(raw))
+        return Readings(texts[codes], (), tuple(distinct), codes)
     memory: dict[Any, Any] = {}
     out: list[Any] = []
     for value in raw:

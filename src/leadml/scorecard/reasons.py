@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from leadml.leads.schema import Schema
 from leadml.leads.values import text_of
 
-__all__ = ["digits4", "odds_words", "reasons_of"]
+__all__ = ["AS_TYPICAL", "TIMES", "digits4", "odds_words", "reasons_of"]
+
+AS_TYPICAL: Final = "odds as a typical lead's"
+TIMES: Final = "odds %s times a typical lead's"
 
 
 def digits4(probability: float) -> float:
@@ -34,8 +37,8 @@ def odds_words(log_odds: float) -> str:
     if shown == "1.0":
         shown = f"{ratio:.2f}"
         if shown == "1.00":
-            return "odds as a typical lead's"
-    return f"odds {shown} times a typical lead's"
+            return AS_TYPICAL
+    return TIMES % shown
 
 
 def reasons_of(

@@ -23,7 +23,8 @@ from leadml.leads.schema import Column
 from leadml.leads.values import BAD, LARGEST, text_of
 from leadml.leads.vocabulary import Kind, Role
 from leadml.scorecard.card import ColumnTable, Scorecard
-from leadml.scorecard.reasons import reasons_of
+from leadml.scorecard.reasons import digits4
+from leadml.scorecard.wording import Wording
 
 __all__ = ["CHUNK_ROWS", "Batch", "Scored", "Scorer", "Warned"]
 
@@ -155,6 +156,8 @@ class Scorer:
         self._factor = np.array([*self._strides, *([1] * self._n_pairs)], dtype=np.intp)
         self._places = np.array([*range(self._n), *self._first, *self._second], dtype=np.intp)
         self._expected = self.schema.sources
+        self.wording = Wording(self.schema)
+        self.base_shown = digits4(probability_of(scorecard.base))
         self._silent = self._expected | set(self.schema.known)
         roles = [column.role for column in columns]
         self._fit = [i for i, role in enumerate(roles) if role is Role.FIT]
@@ -212,13 +215,7 @@ class Scorer:
         With ``collect`` leads that cannot be read are named in ``Batch.errors``
         instead of raising.
         """
-        columns = {
-            source: [lead.get(source, _ABSENT) for lead in leads] for source in self._expected
-        }
-        for values in columns.values():
-            for row, value in enumerate(values):
-                if value is _ABSENT:
-                    values[row] = None
+        columns = {source: [lead.get(source) for lead in leads] for source in self._expected}
         batch = self._score(columns, len(leads), collect=collect, where="lead")
         for row, lead in enumerate(leads):
             if not lead.keys() <= self._silent:
@@ -403,7 +400,7 @@ class Scorer:
 
     def reasons(self, scored: Scored, limit: int | None = 5) -> tuple[list[dict[str, Any]], float]:
         """Reasons of one lead, strongest first, and the log-odds of all others."""
-        return reasons_of(self.schema, scored.contributions, scored.raw, limit)
+        return self.wording.one(scored.contributions, scored.raw, limit)
 
 
 _Step = Callable[[Any, list[Warned]], tuple[int, float, float | str | None]]

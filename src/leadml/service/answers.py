@@ -6,13 +6,13 @@ digits under the same names.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 from leadml.errors import InvalidField, LeadmlError, UnknownField
 from leadml.leads import Schema, Stage
-from leadml.scorecard import Scorer, Warned, digits4, reasons_of
-from leadml.scorecard.scorer import probability_of
+from leadml.scorecard import Scorer, Warned, digits4
 
 __all__ = [
     "WARNINGS_SHOWN",
@@ -27,17 +27,25 @@ __all__ = [
 WARNINGS_SHOWN: Final = 50
 NAMES_SHOWN: Final = 40
 TEXT_SHOWN: Final = 200
+_NESTED: Final = frozenset({dict, list})
 
 
 class Cutoffs(Protocol):
     """What an answer needs of a policy (see ``thresholds.policy.Policy``)."""
 
-    def stage_of(self, probability: float, /) -> Stage:
-        """The stage proposed at a probability."""
+    @property
+    def nurture(self) -> float:
+        """Probability, as shown, from which a lead is worth nurturing."""
         ...
 
-    def grade_of(self, probability: float, /) -> str:
-        """The grade A to D at a probability."""
+    @property
+    def mql(self) -> float:
+        """Probability, as shown, from which a lead is proposed as MQL; at least nurture."""
+        ...
+
+    @property
+    def sql(self) -> float:
+        """Probability, as shown, from which a lead is proposed as SQL; at least mql."""
         ...
 
 
@@ -55,6 +63,13 @@ def stage_without_people(proposed: Stage) -> Stage:
     (<Stage.MQL: 'mql'>, <Stage.NURTURE: 'nurture'>)
     """
     return Stage.MQL if proposed is Stage.SQL else proposed
+
+
+_PLACES: Final = tuple(
+    (grade, stage.value, stage_without_people(stage).value)
+    for grade, stage in zip("DCBA", (Stage.COLD, Stage.NURTURE, Stage.MQL, Stage.SQL), strict=True)
+)
+"""Grade, proposed stage and stage of a lead above none, one, two or all lines."""
 
 
 def refuse_unreadable(schema: Schema, lead: Mapping[str, Any]) -> None:
@@ -78,8 +93,10 @@ def refuse_unreadable(schema: Schema, lead: Mapping[str, Any]) -> None:
             pointer="/lead",
             fix="name the fields as in the training table; GET /v1/model lists them",
         )
+    if _NESTED.isdisjoint(map(type, lead.values())):
+        return
     for name, value in lead.items():
-        if (type(value) is dict or type(value) is list) and name in schema.sources:
+        if type(value) in _NESTED and name in schema.sources:
             raise InvalidField(
                 f"lead.{name} must be a text, a number, true, false or null",
                 column=name,
@@ -123,20 +140,22 @@ def answer(
     """
     refuse_unreadable(scorer.schema, lead)
     scored = scorer.one(lead)
+    probability = digits4(scored.probability)
     fit, engagement = scorer.fit_engagement(scored.contributions)
+    reasons, other = scorer.wording.one(scored.contributions, scored.raw, n_reasons)
+    lines = (policy.nurture, policy.mql, policy.sql)
     return _formed(
-        scorer,
-        policy,
         versions,
         lead_id,
-        probability=scored.probability,
-        score=scorer.score_of(scored.log_odds),
-        fit=fit,
-        engagement=engagement,
-        contributions=scored.contributions,
-        values=scored.raw if n_reasons != 0 else (),
-        warnings=scored.warnings,
-        n_reasons=n_reasons,
+        probability,
+        scorer.score_of(scored.log_odds),
+        bisect_right(lines, probability),
+        fit,
+        engagement,
+        scorer.base_shown,
+        reasons,
+        None if n_reasons is None else other,
+        scored.warnings,
     )
 
 
@@ -152,83 +171,83 @@ def answers(
 
     One bad lead spoils no other: its place holds the error instead.
     """
-    refused: dict[int, LeadmlError] = {}
+    found: list[Any] = [None] * len(leads)
+    readable: list[int] = []
     for row, lead in enumerate(leads):
         try:
             refuse_unreadable(scorer.schema, lead)
         except (InvalidField, UnknownField) as error:
-            refused[row] = error
-    readable = [row for row in range(len(leads)) if row not in refused]
+            found[row] = error
+        else:
+            readable.append(row)
     batch = scorer.many([leads[row] for row in readable], collect=True)
+    contributions, readings = batch.contributions, batch.readings
+    sound: list[int] = list(range(len(readable)))
+    if batch.errors:
+        for at, refused in batch.refuseds.items():
+            found[readable[at]] = refused
+        sound = [at for at in sound if at not in batch.errors]
+        contributions = contributions[sound]
+        readings = [column[sound] for column in readings]
+    reasons, others = scorer.wording.many(contributions, readings, n_reasons)
     probabilities = batch.probability.tolist()
     scores = batch.score.tolist()
     fits = batch.fit_score.tolist()
     engagements = batch.engagement_score.tolist()
-    contributions = batch.contributions.tolist()
-    found: list[dict[str, Any] | LeadmlError] = []
-    place = 0
-    for row in range(len(leads)):
-        if row in refused:
-            found.append(refused[row])
-            continue
-        at, place = place, place + 1
-        if at in batch.errors:
-            found.append(batch.errors[at])
-            continue
-        found.append(
-            _formed(
-                scorer,
-                policy,
-                versions,
-                lead_ids[row],
-                probability=probabilities[at],
-                score=scores[at],
-                fit=fits[at],
-                engagement=engagements[at],
-                contributions=contributions[at],
-                values=batch.raw(at) if n_reasons != 0 else (),
-                warnings=batch.warnings.get(at, ()),
-                n_reasons=n_reasons,
-            )
+    warnings = batch.warnings
+    lines = (policy.nurture, policy.mql, policy.sql)
+    base = scorer.base_shown
+    for place, at in enumerate(sound):
+        row = readable[at]
+        probability = digits4(probabilities[at])
+        found[row] = _formed(
+            versions,
+            lead_ids[row],
+            probability,
+            scores[at],
+            bisect_right(lines, probability),
+            fits[at],
+            engagements[at],
+            base,
+            reasons[place],
+            None if n_reasons is None else others[place],
+            warnings.get(at, ()),
         )
     return found
 
 
 def _formed(
-    scorer: Scorer,
-    policy: Cutoffs,
     versions: Versions,
     lead_id: str | None,
-    *,
     probability: float,
     score: int,
+    lines_passed: int,
     fit: int,
     engagement: int,
-    contributions: Sequence[float],
-    values: Sequence[float | str | None],
+    base: float,
+    reasons: list[dict[str, Any]],
+    other: float | None,
     warnings: Sequence[Warned],
-    n_reasons: int | None,
 ) -> dict[str, Any]:
-    proposed = policy.stage_of(probability)
+    grade, proposed, stage = _PLACES[lines_passed]
     made: dict[str, Any] = {} if lead_id is None else {"lead_id": lead_id}
-    made["probability"] = digits4(probability)
+    made["probability"] = probability
     made["score"] = score
-    made["grade"] = policy.grade_of(probability)
-    made["proposed_stage"] = proposed.value
-    made["stage"] = stage_without_people(proposed).value
+    made["grade"] = grade
+    made["proposed_stage"] = proposed
+    made["stage"] = stage
     made["fit_score"] = fit
     made["engagement_score"] = engagement
-    made["base_probability"] = digits4(probability_of(scorer.scorecard.base))
-    reasons, other = reasons_of(scorer.schema, contributions, values, n_reasons)
+    made["base_probability"] = base
     for reason in reasons:
         if len(reason["text"]) > TEXT_SHOWN:
             _shorten(reason)
     made["reasons"] = reasons
-    if n_reasons is not None:
+    if other is not None:
         made["other_log_odds"] = round(other, 4) + 0.0  # never -0.0
     made["model_version"] = versions.model
     made["policy_version"] = versions.policy
-    made["warnings"] = _shown(warnings)
+    made["warnings"] = _shown(warnings) if warnings else []
     return made
 
 
