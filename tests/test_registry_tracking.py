@@ -176,6 +176,16 @@ def test_rollback_after_the_alias_was_moved_in_mlflow(registry: Registry) -> Non
     assert registry.rollback("leads").version == "1"
 
 
+def test_a_champion_chosen_in_mlflow_is_one_to_go_back_to(registry: Registry) -> None:
+    """An alias moved by MLflow's own means is remembered by the next promotion."""
+    for base in (-2.0, -1.5, -1.0):
+        tracked.train(registry, base)
+    tracked.client(registry).set_registered_model_alias("leads", "champion", "2")
+    registry.promote("leads", "3")
+    assert registry.rollback("leads").version == "2"
+    assert registry.rollback("leads").version == "1"
+
+
 @pytest.mark.parametrize("version", ["9", "nobody", "", "../1", "1' OR '1'='1"])
 def test_unknown_versions_are_named_errors(registry: Registry, version: str) -> None:
     """A version or alias that is not there is refused with one sentence."""
