@@ -91,7 +91,8 @@ def claim(connection: sa.Connection, request: Once) -> Claim:
         "claim": token,
         "claimed_us": at_us,
     }
-    if connection.execute(made.on_conflict_do_nothing(), row).rowcount == 1:
+    added = made.on_conflict_do_nothing().returning(tables.idempotency.c.claim)
+    if connection.execute(added, row).first() is not None:
         return Claim(request, token)
     there = connection.execute(sa.select(tables.idempotency).where(_same(request))).mappings()
     found = there.one()
