@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from benchmarks.learning.truth import against_truth, error_against
 
 
