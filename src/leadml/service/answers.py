@@ -184,7 +184,7 @@ def answers(
     contributions, readings = batch.contributions, batch.readings
     sound: list[int] = list(range(len(readable)))
     if batch.errors:
-        for at, refused in batch.refuseds.items():
+        for at, refused in batch.errors.items():
             found[readable[at]] = refused
         sound = [at for at in sound if at not in batch.errors]
         contributions = contributions[sound]
