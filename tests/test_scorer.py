@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from learned import learned
 
 from leadml.errors import InvalidField, InvalidValue
+from leadml.leads import Schema
 from leadml.scorecard import Scorecard, Scorer
 from leadml.training.learning import with_reference
 
@@ -165,3 +166,10 @@ def test_a_base_shift_moves_every_lead_by_the_same_log_odds_and_no_score(scorer)
     before = scorer.frame(frame)
     np.testing.assert_allclose(moved.log_odds - before.log_odds, 0.5, atol=1e-12)
     assert np.abs(moved.score - before.score).max() <= 1
+
+
+def test_a_scorecard_without_columns_gives_every_lead_its_base():
+    """Nothing to read is no failure, one by one and in tables."""
+    scorer = Scorer(Scorecard(Schema(()), -1.0, ()))
+    assert scorer.one({}).log_odds == -1.0
+    assert scorer.many([{}, {}]).log_odds.tolist() == [-1.0, -1.0]

@@ -262,6 +262,7 @@ class Scorer:
             total, summed = self._chunk(
                 [values[rows] for values in readings],
                 [at[rows].astype(np.intp, copy=False) for at in bins],
+                rows.stop - rows.start,
             )
             log_odds[rows] = total
             contributions[rows] = summed.T
@@ -343,9 +344,8 @@ class Scorer:
         return at
 
     def _chunk(
-        self, readings: list[NDArray[Any]], bins: list[NDArray[np.intp]]
+        self, readings: list[NDArray[Any]], bins: list[NDArray[np.intp]], n: int
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        n = len(bins[0]) if bins else 0
         summed = np.empty((self._n, n))
         for i, table in enumerate(self.scorecard.columns):
             points = table.level[bins[i]]

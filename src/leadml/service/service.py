@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,11 +101,11 @@ class Leadml:
         from leadml.reports.page import render_report
 
         facts = result.facts
-        facts["examples"] = _examples(result)
+        golden = golden_rows(result.scorecard, result.policy, result.leads)
+        facts["examples"] = _examples(result, golden)
         progress("drawing the report", 0, 1)
         report, card, drawn = render_report(facts), model_card(facts), figures(facts)
         progress("drawing the report", 1, 1)
-        golden = golden_rows(result.scorecard, result.policy, result.leads)
         with tempfile.TemporaryDirectory(prefix="leadml-") as scratch:
             folder = Path(scratch) / "bundle"
             write_bundle(
@@ -192,6 +192,72 @@ class Leadml:
             f"{found['n_conversions']} conversions. {gate['sentence']}"
         )
         return found
+
+    def edit(
+        self,
+        version: str,
+        edits: Mapping[str, str],
+        source: str,
+        *,
+        reason: str,
+        by: str = "",
+        outcomes: str | None = None,
+        progress: Progress = silent,
+    ) -> dict[str, Any]:
+        """Change effects of a version by hand and register the result as a new version.
+
+        Parameters
+        ----------
+        version
+            Number or alias of the version to edit.
+        edits
+            By column: ``flatten``, ``monotone up``, ``cap -0.5 0.5`` (several with commas).
+        source
+            A history with outcomes to test the result on; nothing is learned from its
+            tested leads.
+        reason, by
+            Why and by whom; the model card keeps both.
+        outcomes
+            A second table of outcomes, if the history has one.
+
+        Raises
+        ------
+        ConfigError
+            No edit or no reason is given, or the words of an edit cannot be read.
+        ColumnMissing
+            The version, or the history, has no such column.
+        """
+        _need_training()
+        from leadml.scorecard.editing import edit
+        from leadml.training.train import Given, train
+
+        if not edits or not reason.strip():
+            raise ConfigError(
+                "an edit needs a column to change and a reason",
+                fix="say, for instance: --flatten city --reason 'cities were recorded late'",
+            )
+        started = time.perf_counter()
+        served = self.served(version)
+        why = f"{reason.strip()} (by {by})" if by else reason.strip()
+        asked = dict(served.facts.get("config", {}))
+        before = str(asked.get("edits_why", ""))
+        like = {
+            **asked,
+            "edits": _joined(asked.get("edits", {}), edits),
+            "edits_why": f"{before}; {why}" if before else why,
+        }
+        edit(served.scorer.scorecard, edits)  # refused before anything is read
+        frame, config, _ = self._history(source, {"like": like, "outcomes": outcomes}, progress)
+        registry = self._registry(progress)
+        result = train(
+            frame,
+            config,
+            champion=self._champion(config.name),
+            given=Given(served.versions.model, served.scorer.scorecard, served.facts),
+            jobs=_jobs(),
+            progress=progress,
+        )
+        return self._register(result, config, registry, started, progress)
 
     def _as_champion(self, options: Mapping[str, Any] | None) -> tuple[str, dict[str, Any]]:
         """Options that repeat the champion's training where nothing else is said."""
@@ -443,17 +509,32 @@ class Leadml:
         return {"name": name, "files": [str(file) for file in files]}
 
 
-def _examples(result: TrainingResult) -> list[dict[str, Any]]:
-    """A strong, two middling and a weak training lead, answered as the API would."""
+def _joined(before: Mapping[str, str], more: Mapping[str, str]) -> dict[str, str]:
+    """Edits of a version with further ones; repeating an edit changes nothing."""
+    found = dict(before)
+    for column, words in more.items():
+        found[column] = f"{found[column]}, {words}" if column in found else words
+    return found
+
+
+def _examples(result: TrainingResult, golden: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """A strong, two middling and a weak lead, answered as the API would.
+
+    They are taken from the golden rows, whose fields come from different leads: no real
+    person stands in a report or in MLflow.
+    """
     from leadml.scorecard import Scorer
     from leadml.service.answers import Versions, answers
 
-    scorer = Scorer(result.scorecard)
-    id_field = scorer.schema.id_field
-    ids = [str(lead.get(id_field, f"row {at + 1}")) for at, lead in enumerate(result.leads)]
+    leads = [row["lead"] for row in golden if len(row["lead"]) > 1]
     name = str(result.facts["model"]["name"])
     found = answers(
-        scorer, result.policy, Versions(name, result.policy.version), ids, result.leads, None
+        Scorer(result.scorecard),
+        result.policy,
+        Versions(name, result.policy.version),
+        [None] * len(leads),
+        leads,
+        None,
     )
     ranked = sorted(
         (one for one in found if isinstance(one, dict)), key=lambda one: -one["probability"]
@@ -462,7 +543,10 @@ def _examples(result: TrainingResult) -> list[dict[str, Any]]:
         return []
     last = len(ranked) - 1
     places = sorted({round(last * k / (EXAMPLES - 1)) for k in range(EXAMPLES)})
-    return [ranked[place] for place in places]
+    return [
+        {"lead_id": f"example {number}", **ranked[place]}
+        for number, place in enumerate(places, start=1)
+    ]
 
 
 def _jobs() -> int:
