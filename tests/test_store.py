@@ -164,13 +164,14 @@ def test_the_queue_is_paged_without_gaps(store):
 
 def test_an_export_tells_all_and_is_noted(store):
     """An access request gets every row; the audit log notes it without naming the lead."""
-    store.record_decisions([decision("anna@example.com", 0.2, contact_consent=True)])
+    store.record_decisions([decision("anna@example.com", 0.2)])
+    store.set_consent("anna@example.com", contact_consent=True, by="crm", at=START)
     store.record_reports([report("accepted", 1, "anna@example.com", details={"budget": True})])
     found = store.export("anna@example.com", by="dpo")
     sizes = {name: len(rows) for name, rows in found.items() if name != "lead"}
     assert sizes == {"decisions": 1, "outcomes": 1, "consents": 1, "changes": 2, "messages": 2}
     assert found["outcomes"][0]["details"] == {"budget": True}
-    assert [entry["action"] for entry in store.audit_log()] == ["lead.export"]
+    assert [e["action"] for e in store.audit_log()] == ["lead.consent", "lead.export"]
     assert "anna" not in str(store.audit_log())
     with pytest.raises(NotFound):
         store.export("nobody", by="dpo")

@@ -34,6 +34,7 @@ def fill(store: Store) -> None:
                 )
             ]
         )
+    store.set_consent(lead_id, contact_consent=True, by="crm", at=START)
     claimed = store.claim(Once("key", "POST /v1/outcomes", "digest"))
     at = START + timedelta(days=4)
     store.record_reports(

@@ -226,7 +226,7 @@ def _proposed(standing: Standing, event: Scored) -> Stage:
 def ordered(events: Iterable[Event]) -> list[Event]:
     """Events by the time they occurred; ties by kind, so that any order gives one answer.
 
-    At the same moment consent counts first, then scores, then reports from the first
+    At the same moment consent counts first (a withdrawal last), then scores, then reports from the first
     step to the last.
     """
     return sorted(events, key=place_of)
@@ -235,7 +235,7 @@ def ordered(events: Iterable[Event]) -> list[Event]:
 def place_of(event: Event) -> tuple[datetime, int, float, float, float]:
     """What events are sorted by: the time they occurred, then the kind."""
     if isinstance(event, Consented):
-        return event.at, 0, float(event.may_contact), 0.0, 0.0
+        return event.at, 0, float(not event.may_contact), 0.0, 0.0
     if isinstance(event, Scored):
         return event.at, 1, event.probability, event.mql, event.nurture
     return event.at, 2, float(_RANK[event.outcome]), 0.0, 0.0

@@ -157,7 +157,7 @@ def _decisions(connection: sa.Connection, now_us: int, which: str) -> Sequence[A
         .subquery()
     )
     n = numbered.c
-    chosen = sa.select(n.lead_id, n.at_us, n.inputs).order_by(n.at_us, n.decision_id)
+    chosen = sa.select(n.lead_id, n.at_us, n.inputs).order_by(n.at_us, n.lead_id, n.decision_id)
     if which == "first":
         chosen = chosen.where(n.place == 1)
     return connection.execute(chosen).all()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 import sqlalchemy as sa
@@ -57,6 +57,21 @@ _KNOWN: Final = (
 )
 
 
+class _Said(NamedTuple):
+    """What was said about consent and objection at a moment; None leaves what is known."""
+
+    at_us: int
+    consent: bool | None
+    objection: bool | None
+
+    def after(self, consent: bool | None, objection: bool) -> tuple[bool | None, bool]:
+        """What is known once this is heard."""
+        return (
+            consent if self.consent is None else self.consent,
+            objection if self.objection is None else self.objection,
+        )
+
+
 @dataclass(slots=True)
 class _Held:
     """One lead while its events are written: its row, its standing, what is pending."""
@@ -64,6 +79,7 @@ class _Held:
     row: dict[str, Any]
     standing: life.Standing
     fresh: list[life.Event] = field(default_factory=list)
+    said: list[_Said] = field(default_factory=list)
 
     def is_next(self, event: life.Event) -> bool:
         """Whether an event comes after all that happened before."""
@@ -128,11 +144,8 @@ def _decide(connection: sa.Connection, lead: _Held, decision: Decision, pages: _
     previous = lead.standing.stage
     at_us = us_of(decision.at)
     row = lead.row
-    consent = decision.contact_consent
-    if consent is not None and consent != row["contact_consent"]:
-        row["contact_consent"] = consent
-        pages.consents.append(_consent_row(row, at_us, "request"))
-        _live(connection, lead, life.Consented(decision.at, consent and not row["objection"]))
+    if decision.contact_consent is not None:
+        _hear(connection, lead, _Said(at_us, decision.contact_consent, None))
     _live(
         connection,
         lead,
@@ -239,17 +252,17 @@ def record_consent(
     held = _hold(connection, {lead_id})
     lead, pages = held[lead_id], _Pages()
     row, previous = lead.row, lead.standing.stage
-    if contact_consent is not None:
-        row["contact_consent"] = contact_consent
-    if objection is not None:
-        row["objection"] = objection
+    _hear(connection, lead, _Said(at_us, contact_consent, objection))
     row["first_seen_us"] = row["first_seen_us"] or at_us
     row["updated_us"] = max(row["updated_us"] or at_us, at_us)
-    pages.consents.append(_consent_row(row, at_us, by))
-    _live(
-        connection,
-        lead,
-        life.Consented(moment_of_us(at_us), _may_contact(row["contact_consent"], row["objection"])),
+    pages.consents.append(
+        {
+            "lead_id": lead_id,
+            "at_us": at_us,
+            "contact_consent": contact_consent,
+            "objection": objection,
+            "given_by": by,
+        }
     )
     if lead.standing.stage is not previous:
         _announce(pages, lead, previous, at_us, "consent", None)
@@ -270,12 +283,41 @@ def _live(connection: sa.Connection, lead: _Held, event: life.Event) -> None:
         lead.standing = life.fold(_events(connection, lead))
 
 
+def _hear(connection: sa.Connection, lead: _Held, said: _Said) -> None:
+    """Note what was said about consent; what was said later still holds."""
+    event = life.Consented(moment_of_us(said.at_us), True)
+    in_order = lead.is_next(event)
+    lead.said.append(said)
+    row = lead.row
+    if in_order:
+        row["contact_consent"], row["objection"] = said.after(
+            row["contact_consent"], row["objection"]
+        )
+        may = _may_contact(row["contact_consent"], row["objection"])
+        event = life.Consented(event.at, may)
+        lead.fresh.append(event)
+        lead.standing = life.step(lead.standing, event)
+        return
+    lead.standing = life.fold(_events(connection, lead))
+    consents = _heard([*_all_said(connection, row["lead_id"]), *lead.said])
+    row["contact_consent"], row["objection"] = consents[-1][1:]
+
+
 def _events(connection: sa.Connection, lead: _Held) -> list[life.Event]:
-    return [*events_of(connection, lead.row["lead_id"]), *lead.fresh]
+    lead_id = lead.row["lead_id"]
+    told = [event for event in lead.fresh if not isinstance(event, life.Consented)]
+    heard = _heard([*_all_said(connection, lead_id), *lead.said])
+    return [*_told(connection, lead_id), *told, *_consented(heard)]
 
 
 def events_of(connection: sa.Connection, lead_id: str) -> list[life.Event]:
     """All events of a lead that are written, in no order."""
+    heard = _heard(_all_said(connection, lead_id))
+    return [*_told(connection, lead_id), *_consented(heard)]
+
+
+def _told(connection: sa.Connection, lead_id: str) -> list[life.Event]:
+    """Scores and reports of a lead that are written."""
     found: list[life.Event] = []
     d = tables.decisions.c
     scores = sa.select(d.at_us, d.probability, d.nurture_line, d.mql_line)
@@ -286,12 +328,41 @@ def events_of(connection: sa.Connection, lead_id: str) -> list[life.Event]:
         sa.select(o.occurred_us, o.outcome).where(o.lead_id == lead_id)
     ):
         found.append(life.Reported(moment_of_us(at_us), Outcome(outcome)))
-    c = tables.consents.c
-    for at_us, consent, objection in connection.execute(
-        sa.select(c.at_us, c.contact_consent, c.objection).where(c.lead_id == lead_id)
-    ):
-        found.append(life.Consented(moment_of_us(at_us), _may_contact(consent, objection)))
     return found
+
+
+def _all_said(connection: sa.Connection, lead_id: str) -> list[_Said]:
+    """What requests and people said about the consent of a lead."""
+    d, c = tables.decisions.c, tables.consents.c
+    asked = connection.execute(
+        sa.select(d.at_us, d.contact_consent).where(
+            d.lead_id == lead_id, d.contact_consent.is_not(None)
+        )
+    )
+    found = [_Said(at_us, consent, None) for at_us, consent in asked]
+    noted = connection.execute(
+        sa.select(c.at_us, c.contact_consent, c.objection).where(c.lead_id == lead_id)
+    )
+    return found + [_Said(*row) for row in noted]
+
+
+def _heard(said: list[_Said]) -> list[tuple[int, bool | None, bool]]:
+    """Consent and objection after each moment at which something was said."""
+    found: dict[int, tuple[int, bool | None, bool]] = {}
+    consent: bool | None = None
+    objection = False
+    # at the same moment what protects the lead is heard last
+    for one in sorted(said, key=lambda s: (s.at_us, s.consent is False, s.objection is True)):
+        consent, objection = one.after(consent, objection)
+        found[one.at_us] = (one.at_us, consent, objection)
+    return list(found.values())
+
+
+def _consented(heard: list[tuple[int, bool | None, bool]]) -> list[life.Event]:
+    return [
+        life.Consented(moment_of_us(at_us), _may_contact(consent, objection))
+        for at_us, consent, objection in heard
+    ]
 
 
 def _may_contact(consent: bool | None, objection: bool) -> bool:
@@ -434,22 +505,13 @@ def _decision_row(decision: Decision, stage: Stage) -> dict[str, Any]:
         "grade": decision.grade,
         "proposed_stage": str(decision.proposed_stage),
         "stage": str(stage),
+        "contact_consent": decision.contact_consent,
         "nurture_line": decision.nurture_line,
         "mql_line": decision.mql_line,
         "sql_line": decision.sql_line,
         "model_version": decision.model_version,
         "policy_version": decision.policy_version,
         "bundle_digest": decision.bundle_digest,
-    }
-
-
-def _consent_row(row: Mapping[str, Any], at_us: int, by: str) -> dict[str, Any]:
-    return {
-        "lead_id": row["lead_id"],
-        "at_us": at_us,
-        "contact_consent": row["contact_consent"],
-        "objection": row["objection"],
-        "given_by": by,
     }
 
 

@@ -73,6 +73,7 @@ decisions = sa.Table(
     sa.Column("grade", sa.Text, nullable=False),
     sa.Column("proposed_stage", sa.Text, nullable=False),
     sa.Column("stage", sa.Text, nullable=False),
+    sa.Column("contact_consent", sa.Boolean),
     sa.Column("nurture_line", sa.Double, nullable=False),
     sa.Column("mql_line", sa.Double, nullable=False),
     sa.Column("sql_line", sa.Double, nullable=False),
@@ -105,7 +106,7 @@ consents = sa.Table(
     sa.Column("lead_id", sa.Text, nullable=False),
     sa.Column("at_us", sa.BigInteger, nullable=False),
     sa.Column("contact_consent", sa.Boolean),
-    sa.Column("objection", sa.Boolean, nullable=False),
+    sa.Column("objection", sa.Boolean),
     sa.Column("given_by", sa.Text),
     sa.Index(None, "lead_id", "at_us"),
 )

@@ -51,6 +51,7 @@ def upgrade() -> None:
         sa.Column("grade", sa.Text, nullable=False),
         sa.Column("proposed_stage", sa.Text, nullable=False),
         sa.Column("stage", sa.Text, nullable=False),
+        sa.Column("contact_consent", sa.Boolean),
         sa.Column("nurture_line", sa.Double, nullable=False),
         sa.Column("mql_line", sa.Double, nullable=False),
         sa.Column("sql_line", sa.Double, nullable=False),
@@ -83,7 +84,7 @@ def upgrade() -> None:
         sa.Column("lead_id", sa.Text, nullable=False),
         sa.Column("at_us", sa.BigInteger, nullable=False),
         sa.Column("contact_consent", sa.Boolean),
-        sa.Column("objection", sa.Boolean, nullable=False),
+        sa.Column("objection", sa.Boolean),
         sa.Column("given_by", sa.Text),
         sa.PrimaryKeyConstraint("consent_id", name="pk_consents"),
     )
