@@ -1,5 +1,7 @@
 """One training from table to tested, proven, calibrated scorecard."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +12,7 @@ from leadml.leads import Kind, Role
 from leadml.scorecard import Scorer
 from leadml.training.config import ColumnPlan, TrainConfig
 from leadml.training.rivals import Rival, answers_of_rival
-from leadml.training.train import leads_per_week, train
+from leadml.training.train import Given, leads_per_week, train
 
 
 def history(n=2400, seed=4, months=12):
@@ -175,3 +177,52 @@ def test_a_champion_is_never_asked_about_leads_it_learned_from(result):
     )
     assert "learned again" in again.how
     assert asked[0].drop == ()
+
+
+def test_edits_by_hand_are_applied_in_the_test_and_in_the_end(result):
+    """A flattened column moves no lead, the test measures that, and the notes say why."""
+    config = replace(
+        CONFIG, edits={"visits": "flatten"}, edits_why="bots visited in May (by Ada)", folds=3
+    )
+    found = train(history(), config)
+    at = found.scorecard.schema.names.index("visits")
+    assert np.ptp(Scorer(found.scorecard).frame(history()).contributions[:, at]) == 0
+    measured = found.facts["metrics"]["roc_auc"]["value"]
+    assert measured < result.facts["metrics"]["roc_auc"]["value"] - 0.02
+    assert found.facts["edits"][0]["column"] == "visits"
+    (note,) = [note for note in found.facts["notes"] if "by hand" in note]
+    assert "bots visited in May (by Ada)" in note
+
+
+def test_a_version_is_edited_without_learning_it_anew(result):
+    """All tables but the edited one stay to the bit; the base answers for the mean chance."""
+    given = Given("leads@1", result.scorecard, result.facts)
+    config = replace(CONFIG, edits={"employees": "cap -0.2 0.2"}, edits_why="agreed with sales")
+    rival = Rival("leads@1", result.scorecard, CONFIG.as_dict())
+    found = train(history(), config, given=given, champion=rival)
+    names = result.scorecard.schema.names
+    for name, before, after in zip(
+        names, result.scorecard.columns, found.scorecard.columns, strict=True
+    ):
+        assert (before.as_dict() == after.as_dict()) == (name != "employees"), name
+    batch = Scorer(found.scorecard).frame(history())
+    assert np.abs(batch.contributions[:, names.index("employees")]).max() <= 0.2 + 1e-9
+    assert batch.probability.mean() == pytest.approx(result.facts["data"]["base_rate"], abs=0.02)
+    line = found.facts["gate"]["lines"][-1]
+    assert line["name"] == "champion"
+    assert "learned again" in line["sentence"]
+    assert found.facts["recipe"]["edited_from"] == "leads@1"
+    assert any("no tested lead had been seen" in note for note in found.facts["notes"])
+    unedited = {m: result.facts["metrics"][m]["value"] for m in ("roc_auc", "log_loss")}
+    assert {m: found.facts["metrics"][m]["value"] for m in unedited} != unedited
+
+
+def test_editing_needs_the_columns_of_the_version(result):
+    """A history without one of them is refused by name."""
+    given = Given("leads@1", result.scorecard, result.facts)
+    with pytest.raises(ColumnMissing, match="lacks columns of leads@1: employees"):
+        train(
+            history().drop(columns="employees"),
+            replace(CONFIG, edits={"visits": "flatten"}),
+            given=given,
+        )

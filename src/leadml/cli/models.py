@@ -1,13 +1,15 @@
-"""Commands on registered versions: list, show, promote, rollback."""
+"""Commands on registered versions: list, show, edit, promote, rollback."""
 
 from __future__ import annotations
 
+import getpass
 import json
 from typing import Annotated, Any
 
 import typer
 
 from leadml.cli.console import answer, say
+from leadml.cli.learning import show_training
 from leadml.errors import VersionUnknown
 
 __all__ = ["app"]
@@ -16,7 +18,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON objec
 Version = Annotated[str, typer.Argument(help="Version number, such as 3, or an alias.")]
 
 app = typer.Typer(
-    help="List, show, promote and roll back registered versions.",
+    help="List, show, edit, promote and roll back registered versions.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -93,6 +95,88 @@ def promote(
     answer(
         lambda leadml, _: leadml.promote(version, reason, overrule=overrule), _show_moved, as_json
     )
+
+
+@app.command("edit")
+def edit(
+    version: Version,
+    file: Annotated[
+        str, typer.Option(help="History with outcomes to test the result on: CSV, Parquet or URL.")
+    ],
+    reason: Annotated[str, typer.Option(help="Why; the model card keeps it.")],
+    flatten: Annotated[
+        list[str] | None, typer.Option(help="Columns that shall count for nothing: a,b.")
+    ] = None,
+    monotone: Annotated[
+        list[str] | None,
+        typer.Option(help="Numbers that shall only raise or lower the chance: a=up,b=down."),
+    ] = None,
+    cap: Annotated[
+        list[str] | None, typer.Option(help="Bounds of an effect in log-odds: a=-0.5:0.5.")
+    ] = None,
+    outcomes: Annotated[
+        str | None, typer.Option(help="Second table with outcomes and their dates.")
+    ] = None,
+    by: Annotated[str, typer.Option(help="Who asks for it; the system's user if left out.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Change effects by hand; test the result and register it as a new version.
+
+    The new version is held against the same gate as a training. Retraining keeps edits.
+
+    \b
+    Examples:
+      leadml models edit 3 --flatten city --file leads.csv --reason "cities are guessed"
+      leadml models edit champion --monotone visits=up --cap employees=-0.5:0.5 \\
+        --file leads.csv --reason "agreed with sales"
+    """
+    edits = _edits(flatten or [], monotone or [], cap or [])
+    answer(
+        lambda leadml, steps: leadml.edit(
+            version,
+            edits,
+            file,
+            reason=reason,
+            by=by or _user(),
+            outcomes=outcomes,
+            progress=steps,
+        ),
+        show_training,
+        as_json,
+    )
+
+
+def _edits(flatten: list[str], monotone: list[str], cap: list[str]) -> dict[str, str]:
+    """Options as edits by column."""
+    found: dict[str, list[str]] = {}
+    for column in _parts(flatten):
+        found.setdefault(column, []).append("flatten")
+    for part in _parts(monotone):
+        column, _, direction = part.rpartition("=")
+        found.setdefault(_named(column, part), []).append(f"monotone {direction.strip()}")
+    for part in _parts(cap):
+        column, _, bounds = part.rpartition("=")
+        low, _, high = bounds.partition(":")
+        found.setdefault(_named(column, part), []).append(f"cap {low.strip()} {high.strip()}")
+    return {column: ", ".join(words) for column, words in found.items()}
+
+
+def _parts(options: list[str]) -> list[str]:
+    return [part.strip() for option in options for part in option.split(",") if part.strip()]
+
+
+def _named(column: str, part: str) -> str:
+    if not column.strip():
+        raise typer.BadParameter(f"'{part}' names no column: write COLUMN={part or 'up'}")
+    return column.strip()
+
+
+def _user() -> str:
+    """The name the system knows the user by, if it knows one."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
 
 
 @app.command("rollback")

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from leadml.errors import ConfigError, FileMissing
-from leadml.leads import Availability, Kind, Role, text_of
+from leadml.leads import Availability, Kind, Outcome, Role, text_of
 from leadml.scorecard.direction import DIRECTIONS
+from leadml.scorecard.editing import refuse_unreadable
 
 __all__ = [
     "FILE_ORDER",
@@ -105,8 +106,20 @@ class TrainConfig:
         Path of a second table that tells what became of the leads, or empty.
     outcomes_join
         Column shared by both tables; empty is found.
+    outcome
+        Which outcome of the second table counts as converted, where it holds leadml's
+        words: ``accepted``, ``opportunity``, ``won``, …
+    among
+        Outcomes of which a lead must have had one to be learned from, as ``accepted``
+        for a model of what becomes of accepted leads; empty takes every lead.
     silence
         Codes of checks that people overrule, each with the reason.
+    edits
+        Effects changed by hand after learning, by column; see ``scorecard.editing``.
+    edits_why
+        Why, and by whom; the model card says it.
+    search_seconds
+        Time to search for better parameters of the trees; None keeps the recipe.
 
     Raises
     ------
@@ -131,10 +144,15 @@ class TrainConfig:
     thresholds: dict[str, float] = field(default_factory=dict)
     outcomes: str = ""
     outcomes_join: str = ""
+    outcome: str = str(Outcome.WON)
+    among: tuple[str, ...] = ()
     silence: dict[str, str] = field(default_factory=dict)
+    edits: dict[str, str] = field(default_factory=dict)
+    edits_why: str = ""
+    search_seconds: int | None = None
 
     def __post_init__(self) -> None:
-        for key in ("name", *_TEXTS, "outcomes", "outcomes_join"):
+        for key in ("name", *_TEXTS, "outcomes", "outcomes_join", "edits_why"):
             _require(isinstance(getattr(self, key), str), key, "must be text")
         _require(bool(self.name.strip()), "name", "must not be empty")
         drop: Any = self.drop
@@ -151,6 +169,14 @@ class TrainConfig:
         for key, value in self.thresholds.items():
             _known(key, THRESHOLD_KEYS, "thresholds")
             _number(value, f"thresholds.{key}", 0.0, 1.0 if "precision" in key else math.inf)
+        for word, key in ((self.outcome, "outcome"), *((word, "among") for word in self.among)):
+            _word(word, Outcome, key)
+        if self.search_seconds is not None:
+            _whole(self.search_seconds, "search_seconds", 1, 86_400)
+        edits: Mapping[str, Any] = self.edits
+        for column, words in edits.items():
+            _require(isinstance(words, str), f"edits.{column}", "must be text")
+            refuse_unreadable(column, words)
         reasons: Mapping[str, Any] = self.silence
         for code, reason in reasons.items():
             given = isinstance(reason, str) and bool(reason.strip())
@@ -205,6 +231,8 @@ class TrainConfig:
         given = {key: value for key, value in options.items() if value is not None}
         drop = _names(given.pop("drop", ()), "drop")
         changes: dict[str, Any] = {"drop": tuple(dict.fromkeys((*self.drop, *drop)))}
+        if "among" in given:
+            changes["among"] = _names(given.pop("among"), "among")
         thresholds = dict(self.thresholds)
         for key in THRESHOLD_KEYS:
             if key in given:
@@ -248,7 +276,9 @@ class TrainConfig:
         given = dict(data)
         if "drop" in given:
             given["drop"] = _names(given["drop"], "drop")
-        for key in ("columns", "thresholds", "silence"):
+        if "among" in given:
+            given["among"] = _names(given["among"], "among")
+        for key in ("columns", "thresholds", "silence", "edits"):
             _require(isinstance(given.get(key, {}), Mapping), key, "must be a table")
         given["columns"] = {
             name: _column_plan(name, plan) for name, plan in given.get("columns", {}).items()
@@ -257,6 +287,7 @@ class TrainConfig:
             key: _as_float(value) for key, value in given.get("thresholds", {}).items()
         }
         given["silence"] = dict(given.get("silence", {}))
+        given["edits"] = dict(given.get("edits", {}))
         positive = given.get("positive")
         if isinstance(positive, int | float):
             given["positive"] = text_of(positive) or ""
@@ -347,6 +378,13 @@ def dump_config(config: TrainConfig, notes: Mapping[str, str] | None = None) -> 
     ]
     if not config.silence:
         lines.append('# LML003 = "the field is filled before first contact here"')
+    if config.edits:
+        lines += [
+            "",
+            "# Effects changed by hand after learning: flatten, monotone up, cap -0.5 0.5",
+            "[edits]",
+            *(f"{_key(column)} = {_toml(words)}" for column, words in config.edits.items()),
+        ]
     lines += [
         "",
         "# role: id, created_at, outcome, outcome_at, fit, engagement, consent, group, ignore",
@@ -369,6 +407,8 @@ _COMMENTS: Final = {
     "positive": "The value of the outcome column that means converted.",
     "outcomes": "A second table that tells what became of the leads.",
     "outcomes_join": "The column both tables share.",
+    "outcome": "Which outcome of that table counts: accepted, opportunity, won, ...",
+    "among": "Learn only from leads that had one of these outcomes.",
     "id": "The lead's own id.",
     "created_at": "When the lead came in.",
     "outcome_at": "When it converted.",
@@ -379,6 +419,8 @@ _COMMENTS: Final = {
     "seed": "Of every random choice: same data and seed, same model.",
     "folds": "Parts of the cross-validation.",
     "test_share": "Newest share of the leads kept for the forward test.",
+    "search_seconds": "Time to search for better parameters; left out: the recipe as it is.",
+    "edits_why": "Why effects were edited by hand, and by whom.",
 }
 
 _EXAMPLES: Final = {
@@ -386,6 +428,9 @@ _EXAMPLES: Final = {
     "positive": '"1"',
     "outcomes": '"outcomes.csv"',
     "outcomes_join": '"lead_id"',
+    "among": '["accepted"]',
+    "search_seconds": "120",
+    "edits_why": '"visits of our own staff"',
     "id": '"lead_id"',
     "created_at": '"created_at"',
     "outcome_at": '"converted_at"',

@@ -89,9 +89,11 @@ def answers_of_rival(
         config,
         drop=tuple(name for name in asked.drop if name in known),
         columns={name: plan for name, plan in asked.columns.items() if name in known},
+        edits={name: words for name, words in asked.edits.items() if name in known},
+        search_seconds=asked.search_seconds,
     )
     everyone = np.arange(len(y), dtype=np.intp)
-    if recipe.drop == config.drop and recipe.columns == config.columns:
+    if recipe == config:
         how = (
             f"{rival.name} has the same recipe and has seen these leads; on the same training "
             "rows both are the same model."

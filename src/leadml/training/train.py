@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 import leadml
-from leadml.errors import ConfigError, OutcomeInvalid
+from leadml.errors import ColumnMissing, ConfigError, OutcomeInvalid
 from leadml.evaluation import Metrics, measure, verdict
 from leadml.evaluation.curves import by_group, calibration, gains, score_bands
 from leadml.evaluation.promotion import decide
 from leadml.leads import Kind, Schema
 from leadml.scorecard import Scorecard, Scorer
+from leadml.scorecard.editing import Edited, edit
 from leadml.scorecard.effects import effects_of, pairs_of
 from leadml.thresholds import Policy, ThresholdPlan, choose_policy
 from leadml.training.baselines import BASELINES, predict_baselines
@@ -29,12 +30,13 @@ from leadml.training.checking import check_history
 from leadml.training.config import FILE_ORDER, TrainConfig
 from leadml.training.encoding import Encoded, columns_of, encode
 from leadml.training.labels import DAY_S, Labels, label, moments_of
-from leadml.training.learning import Learned, Proof, learn, prove, with_reference
+from leadml.training.learning import learn, prove, with_reference
 from leadml.training.protocols import Protocol, choose_protocol, drifted
+from leadml.training.recalibrating import intercept_shift
 from leadml.training.rivals import Answered, Rival, answers_of_rival
 from leadml.training.selecting import Selection, select_columns
 
-__all__ = ["TrainingResult", "as_sent", "leads_per_week", "order_of", "train"]
+__all__ = ["Given", "TrainingResult", "as_sent", "leads_per_week", "order_of", "train"]
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str, float, float], None]
@@ -42,6 +44,7 @@ Progress = Callable[[str, float, float], None]
 WEEK_S = 7 * DAY_S
 WEEKS_COUNTED = 12
 NOMINAL_WEEK = 100.0
+PARTS = ("depth-2 trees", "extra-random trees", "additive")
 GATE_BASELINES = {
     "base_rate": "base rate",
     "logistic_regression": "logistic regression",
@@ -76,6 +79,35 @@ class TrainingResult:
 
 
 @dataclass(frozen=True, eq=False)
+class Given:
+    """A version whose scorecard stands in for a newly learned one, to be edited by hand.
+
+    Parameters
+    ----------
+    name
+        Such as ``leads@7``.
+    scorecard, facts
+        As registered.
+    """
+
+    name: str
+    scorecard: Scorecard
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class _Model:
+    """The final scorecard and what the facts say of its making."""
+
+    scorecard: Scorecard
+    recipe: dict[str, Any]
+    proof: dict[str, Any]
+    trees: int
+    edits: list[Edited]
+    monotone: Mapping[str, str]
+
+
+@dataclass(frozen=True, eq=False)
 class _Tested:
     """Predictions of the served kind of model on rows it had not seen."""
 
@@ -92,6 +124,7 @@ def train(
     *,
     test_frame: pd.DataFrame | None = None,
     champion: Rival | None = None,
+    given: Given | None = None,
     jobs: int = 2,
     progress: Progress = lambda step, done, total: None,
 ) -> TrainingResult:
@@ -107,6 +140,9 @@ def train(
         A table of its own to test on; never learned from.
     champion
         The model in place, to be compared with.
+    given
+        A version to edit by ``config.edits`` in place of learning from all rows; its
+        recipe, learned again from the older rows and edited alike, answers in the test.
     jobs
         Folds learned at once.
     progress
@@ -121,7 +157,7 @@ def train(
     """
     started = time.perf_counter()
     with threadpool_limits(1):
-        return _train(frame, config, test_frame, champion, jobs, progress, started)
+        return _train(frame, config, test_frame, champion, given, jobs, progress, started)
 
 
 def _train(
@@ -129,6 +165,7 @@ def _train(
     config: TrainConfig,
     test_frame: pd.DataFrame | None,
     champion: Rival | None,
+    given: Given | None,
     jobs: int,
     progress: Progress,
     started: float,
@@ -136,6 +173,8 @@ def _train(
     progress("reading outcomes", 0, 1)
     labels = label(frame, config)
     selection = select_columns(frame, config, labels.known)
+    if given is not None:
+        selection = _columns_of_given(given, selection, frame)
     usable = np.flatnonzero(labels.known)
     rows = frame.iloc[usable].reset_index(drop=True)
     y = labels.converted[usable]
@@ -147,7 +186,9 @@ def _train(
 
     drift = order is not None and drifted(y, order)
 
-    def learn_all() -> tuple[Learned, Scorecard]:
+    def learn_all() -> _Model:
+        if given is not None:
+            return _edited_given(given, rows, y, config)
         learned = learn(
             schema,
             encoded,
@@ -158,13 +199,33 @@ def _train(
             monotone=directions_of(schema, config),
             progress=lambda _, done, total: progress("learning from all leads", done, total),
         )
-        return learned, with_reference(learned.scorecard, rows)
+        progress("proving the scorecard", 0, 1)
+        proof = prove(learned, encoded, config.seed)
+        progress("proving the scorecard", 1, 1)
+        scorecard, done = _finished(learned.scorecard, rows, y, config)
+        return _Model(
+            scorecard,
+            recipe={
+                "weights": dict(zip(PARTS, learned.weights, strict=False)),
+                "calibration_slope": learned.slope,
+                "calibration_intercept": learned.intercept,
+            },
+            proof={
+                "rows": proof.rows,
+                "max_difference": proof.max_difference,
+                "additivity": proof.additivity,
+                **({"against": dict(proof.against)} if proof.against else {}),
+            },
+            trees=learned.n_trees,
+            edits=done,
+            monotone=learned.monotone,
+        )
 
     retest: Callable[[TrainConfig], Floats] | None = None
     if test_frame is not None:
-        learned, scorecard = learn_all()
+        model = learn_all()
         progress("testing on the held-out table", 0, 1)
-        protocol, tested = _test_held_out(scorecard, encoded, y, test_frame, config, labels)
+        protocol, tested = _test_held_out(model.scorecard, encoded, y, test_frame, config, labels)
         progress("testing on the held-out table", 1, 1)
     else:
         protocol = choose_protocol(
@@ -177,7 +238,7 @@ def _train(
             seed=config.seed,
         )
         tested = _test(selection, config, labels, rows, y, order, protocol, jobs, progress)
-        learned, scorecard = learn_all()
+        model = learn_all()
 
         def retest(recipe: TrainConfig) -> Floats:
             chosen = select_columns(frame, recipe, labels.known)
@@ -187,10 +248,6 @@ def _train(
     progress("checking", 0, 1)
     findings = _check(frame, config, labels, selection, full_order, usable, protocol, tested)
     progress("checking", 1, 1)
-
-    progress("proving the scorecard", 0, 1)
-    proof = prove(learned, encoded, config.seed)
-    progress("proving the scorecard", 1, 1)
 
     progress("measuring", 0, 1)
     metrics = measure(tested.y, tested.probability, protocol.name, config.seed)
@@ -217,10 +274,7 @@ def _train(
         config,
         labels,
         selection,
-        schema,
-        scorecard,
-        learned,
-        proof,
+        model,
         protocol,
         tested,
         metrics,
@@ -233,13 +287,51 @@ def _train(
     facts["model"]["seconds"] = round(time.perf_counter() - started, 1)
     progress("measuring", 1, 1)
     return TrainingResult(
-        scorecard=scorecard,
+        scorecard=model.scorecard,
         policy=policy,
         metrics=metrics,
         facts=facts,
-        leads=as_sent(rows, schema, config),
+        leads=as_sent(rows, model.scorecard.schema, config),
         tested=np.column_stack((tested.y, tested.probability)),
     )
+
+
+def _finished(
+    scorecard: Scorecard, rows: pd.DataFrame, y: Floats, config: TrainConfig
+) -> tuple[Scorecard, list[Edited]]:
+    """Edited by hand if that was asked, its intercept set right again, with percentiles."""
+    done: list[Edited] = []
+    if config.edits:
+        scorecard, done = edit(scorecard, config.edits)
+        shift = intercept_shift(y, Scorer(scorecard).frame(rows).log_odds)
+        scorecard = scorecard.with_base_shift(shift)
+    return with_reference(scorecard, rows), done
+
+
+def _edited_given(given: Given, rows: pd.DataFrame, y: Floats, config: TrainConfig) -> _Model:
+    """The given version's own scorecard, edited; the facts of its making are the version's."""
+    scorecard, done = _finished(given.scorecard, rows, y, config)
+    return _Model(
+        scorecard,
+        recipe={**given.facts.get("recipe", {}), "edited_from": given.name},
+        proof=dict(given.facts.get("proof", {})),
+        trees=int(given.facts.get("size", {}).get("trees", 0)),
+        edits=done,
+        monotone={},
+    )
+
+
+def _columns_of_given(given: Given, selection: Selection, frame: pd.DataFrame) -> Selection:
+    """The columns of a given version, among those of the table."""
+    sources = given.scorecard.schema.sources
+    gone = sorted(sources - {str(name) for name in frame.columns})
+    if gone:
+        raise ColumnMissing(
+            f"the table lacks columns of {given.name}: {', '.join(gone[:20])}",
+            column=gone[0],
+            fix="bring a history with the columns the version was trained on",
+        )
+    return replace(selection, names=tuple(name for name in selection.names if name in sources))
 
 
 def _schema(
@@ -329,7 +421,8 @@ def _test(
             monotone=directions_of(schema, config),
             progress=lambda _, part, of: progress(step, done + 0.8 * part / of, total),
         )
-        batch = Scorer(with_reference(learned.scorecard, past)).frame(future)
+        finished, _ = _finished(learned.scorecard, past, y[train_rows], config)
+        batch = Scorer(finished).frame(future)
         others = predict_baselines(
             schema, encoded, y[train_rows], encode(schema, future), config.seed
         )
@@ -395,10 +488,7 @@ def _facts(
     config: TrainConfig,
     labels: Labels,
     selection: Selection,
-    schema: Schema,
-    scorecard: Scorecard,
-    learned: Learned,
-    proof: Proof,
+    model: _Model,
     protocol: Protocol,
     tested: _Tested,
     metrics: Metrics,
@@ -408,6 +498,7 @@ def _facts(
     drift: bool,
 ) -> dict[str, Any]:
     known = labels.converted[labels.known]
+    scorecard = model.scorecard
     contributions = Scorer(scorecard).frame(rows).contributions
     data: dict[str, Any] = {
         "source": str(frame.attrs.get("source", "a table in memory")),
@@ -455,32 +546,27 @@ def _facts(
         "effects": effects_of(scorecard, contributions),
         "pairs": pairs_of(scorecard),
         "size": {
-            "columns": len(schema.columns),
+            "columns": len(scorecard.columns),
             "pairs": len(scorecard.pairs),
             "cells": scorecard.n_cells,
-            "trees": learned.n_trees,
+            "trees": model.trees,
         },
-        "recipe": {
-            "weights": dict(
-                zip(
-                    ("depth-2 trees", "extra-random trees", "additive"),
-                    learned.weights,
-                    strict=False,
-                )
-            ),
-            "calibration_slope": learned.slope,
-            "calibration_intercept": learned.intercept,
-        },
-        "proof": {
-            "rows": proof.rows,
-            "max_difference": proof.max_difference,
-            "additivity": proof.additivity,
-            **({"against": dict(proof.against)} if proof.against else {}),
-        },
+        "recipe": model.recipe,
+        "proof": model.proof,
         "base_log_odds": scorecard.base,
         "examples": [],
-        "notes": _notes(labels, protocol, drift, learned.monotone),
+        "notes": _notes(labels, protocol, drift, model, config),
     }
+    if model.edits:
+        facts["edits"] = [
+            {
+                "column": one.column,
+                "sentence": one.sentence,
+                "moved": one.moved,
+                "pairs_removed": list(one.pairs_removed),
+            }
+            for one in model.edits
+        ]
     if labels.created_s is not None:
         _add_times(facts, labels, tested)
     return facts
@@ -586,7 +672,7 @@ def _day(seconds: float) -> str:
 
 
 def _notes(
-    labels: Labels, protocol: Protocol, drift: bool, monotone: Mapping[str, str]
+    labels: Labels, protocol: Protocol, drift: bool, model: _Model, config: TrainConfig
 ) -> list[str]:
     notes = list(protocol.notes)
     if protocol.kind == "folds":
@@ -609,9 +695,19 @@ def _notes(
             "The conversion rate moved during the history, so the parts of the model were "
             "weighted nearly equally."
         )
-    for name, direction in monotone.items():
+    for name, direction in model.monotone.items():
         never = "lowers" if direction == "up" else "raises"
         notes.append(f"More {name} never {never} a lead's chance: you asked for it.")
+    if model.edits:
+        done = "; ".join(one.sentence for one in model.edits)
+        why = f" Why: {config.edits_why}" if config.edits_why else ""
+        notes.append(f"Edited by hand after learning: {done}.{why}")
+        if "edited_from" in model.recipe:
+            notes.append(
+                f"The tables are those of {model.recipe['edited_from']}, edited. In the test its "
+                "recipe learned again from the leads before the tested ones and was edited alike, "
+                "so no tested lead had been seen."
+            )
     return notes
 
 
