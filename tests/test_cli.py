@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import typer
@@ -99,6 +100,18 @@ def test_a_named_error_is_one_object_for_machines(capsys: pytest.CaptureFixture[
     with pytest.raises(typer.Exit), failing_in_one_sentence(as_json=True):
         raise TargetMissing("there is no column 'won'", column="won")
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "target_missing"
+
+
+@pytest.mark.parametrize("command", [["simulate"], ["demo", "--folder"]])
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, command: list[str]) -> None:
+    """A folder below a file is refused by its name, with exit code 2 and no traceback."""
+    (tmp_path / "file").write_text("")
+    said = leadml(*command, str(tmp_path / "file" / "folder"))
+    assert said.returncode == 2
+    sentence = said.stderr.strip().splitlines()[-1]
+    assert sentence.startswith("file_unwritable: ")
+    assert str(tmp_path / "file") in sentence
+    assert "Traceback" not in said.stderr
 
 
 def test_a_bug_keeps_its_traceback() -> None:

@@ -33,6 +33,7 @@ __all__ = [
     "ExtraMissing",
     "FileMissing",
     "FileUnreadable",
+    "FileUnwritable",
     "IdempotencyKeyReused",
     "Internal",
     "InvalidBody",
@@ -246,6 +247,13 @@ class ConfigError(LeadmlError):
     title = "The configuration cannot be used"
     status = 422
     exit_code = 2
+
+
+class FileUnwritable(ConfigError):
+    """A file or folder cannot be written where it was asked for."""
+
+    code = "file_unwritable"
+    title = "The place cannot be written"
 
 
 class ExtraMissing(ConfigError):

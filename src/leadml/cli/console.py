@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import sys
 import time
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import typer
 
-from leadml.errors import LeadmlError
+from leadml.errors import FileUnwritable, LeadmlError
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -20,6 +21,17 @@ if TYPE_CHECKING:
     from leadml.service import Leadml
 
 __all__ = ["Steps", "answer", "failing_in_one_sentence", "interval", "say", "warn"]
+
+NOT_WRITABLE = {
+    errno.EACCES,
+    errno.EDQUOT,
+    errno.EISDIR,
+    errno.ENOENT,
+    errno.ENOSPC,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+}
 
 Work = Callable[["Leadml", "Steps"], dict[str, Any]]
 
@@ -123,7 +135,8 @@ class Steps:
 def failing_in_one_sentence(as_json: bool = False) -> Iterator[None]:
     """Turn an error that leadml names into one sentence on stderr and an exit code.
 
-    Anything else is a bug and keeps its traceback.
+    So is a place that the system does not let anybody write. Anything else is a bug and
+    keeps its traceback.
 
     Parameters
     ----------
@@ -131,7 +144,15 @@ def failing_in_one_sentence(as_json: bool = False) -> Iterator[None]:
         Also print ``{"error": {…}}`` on stdout, for callers that read objects.
     """
     try:
-        yield
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in NOT_WRITABLE or not error.filename:
+                raise
+            raise FileUnwritable(
+                f"'{error.filename}' cannot be written: {error.strerror}",
+                fix="name a place that exists, has room and may be written",
+            ) from error
     except LeadmlError as error:
         warn(error.sentence())
         if as_json:
