@@ -90,6 +90,26 @@ def unwritable(url: str, postgres=None):
     postgres.ask(f"ALTER DATABASE {name} RESET default_transaction_read_only")
 
 
+def test_commits_are_durable_by_setting(store):
+    """Every connection waits for the disk at a commit, and SQLite overwrites what is deleted."""
+    if store.kind == "postgresql":
+        expected = {"synchronous_commit": "on", "fsync": "on", "TimeZone": "UTC"}
+        ask = "SHOW"
+    else:
+        expected = {"journal_mode": "wal", "synchronous": 2, "secure_delete": 1}
+        ask = "PRAGMA"
+    for way in (store._database.writing, store._database.reading):
+        with way() as connection:
+            for name, value in expected.items():
+                assert connection.exec_driver_sql(f"{ask} {name}").scalar() == value
+
+
+def test_the_reading_way_cannot_write(store):
+    """A read that tries to write is refused by the database itself."""
+    with pytest.raises(StoreUnavailable), store._database.reading() as connection:
+        connection.execute(sa.text("DELETE FROM leads"))
+
+
 def test_a_locked_database_is_unavailable_for_so_long(quick, database_url):
     """While others hold the lock, callers get 503 in time; afterwards the next call succeeds."""
     with locked(database_url):
