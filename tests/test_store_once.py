@@ -109,10 +109,11 @@ def test_old_answers_are_forgotten(store):
     assert store.forget_old_requests() == 1
 
 
-def test_parallel_retries_have_one_effect(database_url):
-    """100 keys, each sent by 10 threads of two processes' worth of stores, count once each."""
+@pytest.mark.parametrize("n_keys", [100, pytest.param(1000, marks=pytest.mark.slow)])
+def test_parallel_retries_have_one_effect(database_url, n_keys):
+    """Keys that ten threads on two stores send at once count once each, with one answer."""
     stores = [Store(database_url, wait_s=5.0) for _ in range(2)]
-    answers: dict[str, list[tuple[int, str]]] = {f"key{n}": [] for n in range(100)}
+    answers: dict[str, list[tuple[int, str]]] = {f"key{n}": [] for n in range(n_keys)}
     surprises = []
 
     def send(place: int) -> None:
@@ -135,7 +136,7 @@ def test_parallel_retries_have_one_effect(database_url):
         thread.join()
     assert not surprises
     assert all(len(seen) == 10 and len(set(seen)) == 1 for seen in answers.values())
-    assert stores[0].counts()["outcomes"] == 200
+    assert stores[0].counts()["outcomes"] == 2 * n_keys
     for store in stores:
         store.close()
 

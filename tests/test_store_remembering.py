@@ -1,0 +1,103 @@
+"""leadml.store.remembering: leads written from several sides at once."""
+
+import itertools
+import random
+import threading
+from datetime import timedelta
+
+import sqlalchemy as sa
+from stored import START, decision
+
+from leadml.leads import Outcome
+from leadml.store import Report, Store, tables
+
+LEADS = [f"L{n:02d}" for n in range(12)]
+ROUNDS = 12
+
+
+def test_two_processes_on_the_same_leads_agree(database_url):
+    """Stores that write the same leads at once, in any order, lose no event and no message."""
+    stores = [Store(database_url, wait_s=10) for _ in range(2)]
+    failed = []
+
+    def work(place: int) -> None:
+        chance = random.Random(place)
+        store = stores[place % 2]
+        try:
+            for number in range(ROUNDS):
+                at = START + timedelta(hours=ROUNDS * place + number)
+                some = chance.sample(LEADS, len(LEADS))
+                chances = (0.01, 0.06, 0.2, 0.4)
+                store.record_decisions([decision(i, chance.choice(chances), at=at) for i in some])
+                outcome = chance.choice([Outcome.ACCEPTED, Outcome.REJECTED, Outcome.LOST])
+                store.record_reports([Report(i, outcome, at, reason="no") for i in some[:2]])
+        except Exception as error:  # noqa: BLE001 - shown by the assertion below
+            failed.append(error)
+
+    threads = [threading.Thread(target=work, args=(place,)) for place in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    one = stores[0]
+    counts = one.counts()
+    assert counts["decisions"] == 6 * ROUNDS * len(LEADS)
+    assert counts["outcomes"] == 6 * ROUNDS * 2
+    assert counts["stages"] == counts["outbox"]
+    for lead_id in LEADS:
+        lead, history = one.lead(lead_id), one.history(lead_id)
+        assert lead["stage"] == history[-1]["stage"]
+        latest = [event for event in history if event["event"] == "scored"][-1]
+        assert lead["probability"] == latest["probability"]
+    with one._database.reading() as connection:
+        c = tables.stages.c
+        changes = connection.execute(
+            sa.select(c.lead_id, c.previous, c.stage).order_by(c.lead_id, c.change_id)
+        ).all()
+    for before, after in itertools.pairwise(changes):
+        assert before.lead_id != after.lead_id or before.stage == after.previous
+    for store in stores:
+        store.close()
+
+
+def test_a_refused_report_leaves_no_lead_behind(store):
+    """A report that is refused does not make its lead known."""
+    store.record_reports([Report("ghost", Outcome.REJECTED, START)])
+    assert store.lead("ghost") is None
+
+
+def test_a_change_is_announced_once_with_its_reasons(store):
+    """The message of a change carries what a receiver shows: score, reasons, versions."""
+    why = [{"field": "visits", "text": "3 visits", "log_odds": 0.7}]
+    store.record_decisions([decision("L1", 0.1713, score=81, reasons=why)])
+    store.record_decisions([decision("L1", 0.18, day=1)])
+    (message,) = store.messages()
+    assert message["payload"] == {
+        "type": "lead.became_mql",
+        "timestamp": "2026-03-02T09:00:00Z",
+        "data": {
+            "lead_id": "L1",
+            "stage": "mql",
+            "previous_stage": "cold",
+            "probability": 0.1713,
+            "score": 81,
+            "reasons": [{"field": "visits", "text": "3 visits"}],
+            "model_version": "leads@7",
+            "policy_version": "1",
+        },
+    }
+
+
+def test_late_consent_does_not_overrule_a_newer_withdrawal(store):
+    """What was said last about consent holds, whenever it arrives."""
+    day = timedelta(days=1)
+    store.record_decisions([decision("L1", 0.2, contact_consent=True)])
+    store.set_consent("L1", contact_consent=False, by="crm", at=START + 5 * day)
+    store.record_decisions([decision("L1", 0.2, day=3, contact_consent=True)])
+    lead = store.lead("L1")
+    assert (lead["contact_consent"], lead["stage"]) == (False, "nurture")
+    store.set_consent("L1", objection=True, by="lead", at=START + 4 * day)
+    store.set_consent("L1", contact_consent=True, by="crm", at=START + 6 * day)
+    lead = store.lead("L1")
+    assert (lead["contact_consent"], lead["objection"], lead["stage"]) == (True, True, "nurture")
