@@ -26,6 +26,7 @@ class Held:
         self.moved = True
         self.fail: LeadmlError | None = None
         self.degraded: str | None = None
+        self.rejected: dict[str, int] = {}
 
     def move(self, version: str, held: Bundle) -> None:
         """Point at another bundle."""

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from leadml.api.bodies import Disconnected
 from leadml.api.drain import State
 from leadml.api.gate import Gate, is_loopback, request_id_of
+from leadml.api.metrics import Metrics
 from leadml.errors import BundleError, InvalidBody, NoModel
 
 
@@ -26,10 +27,13 @@ def pass_through(
 
     scope = {
         "type": "http",
+        "path": "/v1/score",
         "headers": headers or [],
         "server": more.pop("server", ("127.0.0.1", 8000)),
     }
-    gate = Gate(app, allow_open=more.pop("allow_open", False), state=State(**more))
+    gate = Gate(
+        app, allow_open=more.pop("allow_open", False), state=State(**more), metrics=Metrics()
+    )
     asyncio.run(gate(scope, None, send))  # type: ignore[arg-type]
     return sent
 

@@ -23,6 +23,7 @@ __all__ = [
     "BodyTimeout",
     "BundleError",
     "BundleRejected",
+    "BundleUnsigned",
     "CatalogUnknown",
     "ColumnMissing",
     "ConfigError",
@@ -40,6 +41,8 @@ __all__ = [
     "InvalidField",
     "InvalidParameter",
     "InvalidValue",
+    "JobNotDone",
+    "JobUnknown",
     "KeysMissing",
     "LeadErased",
     "LeadmlError",
@@ -49,6 +52,7 @@ __all__ = [
     "NotFound",
     "NotProven",
     "OutcomeInvalid",
+    "Overloaded",
     "PromotionRefused",
     "RegistryError",
     "RequestError",
@@ -302,6 +306,13 @@ class BundleRejected(BundleError):
     title = "The bundle failed its proof"
 
 
+class BundleUnsigned(BundleError):
+    """A bundle has no signature of a trusted key, or was changed after it was signed."""
+
+    code = "bundle_unsigned"
+    title = "The bundle is not signed by a trusted key"
+
+
 class RegistryError(LeadmlError):
     """The model registry cannot be reached or refuses."""
 
@@ -494,6 +505,30 @@ class Draining(RequestError):
     code = "draining"
     title = "The server is about to stop"
     status = 503
+
+
+class Overloaded(RequestError):
+    """More requests wait than can be answered soon; nothing was done."""
+
+    code = "overloaded"
+    title = "Too many requests at once"
+    status = 503
+    retry_after_s: ClassVar[int] = 1
+
+
+class JobUnknown(NotFound):
+    """No job of that id is kept."""
+
+    code = "job_unknown"
+    title = "There is no such job"
+
+
+class JobNotDone(RequestError):
+    """The result of a job was asked for before it was done, or the job failed."""
+
+    code = "job_not_done"
+    title = "The job has no result"
+    status = 409
 
 
 class Internal(RequestError):

@@ -82,6 +82,34 @@ class Settings(BaseSettings):
     body_timeout_s: float = Field(
         20.0, gt=0, le=600, description="longest wait for a request body, in seconds"
     )
+    head_timeout_s: float = Field(
+        10.0, gt=0, le=600, description="longest wait for the head of a request, in seconds"
+    )
+    max_waiting: int = Field(
+        128,
+        ge=1,
+        le=100_000,
+        description="a scoring request that finds more waiting before it gets 503 overloaded",
+    )
+    max_batches: int = Field(
+        32,
+        ge=1,
+        le=10_000,
+        description="most POST /v1/scores worked on or waiting at once; others get 503 overloaded",
+    )
+    workers: int = Field(1, ge=1, le=64, description="processes that serve one address together")
+    jobs_dir: str = Field(
+        "jobs", description="folder of uploaded files, their progress and their results"
+    )
+    max_job_bytes: int = Field(
+        1_000_000_000, ge=1_000, le=100_000_000_000, description="largest upload of a job, in bytes"
+    )
+    max_jobs: int = Field(
+        16, ge=0, le=1_000, description="most jobs waiting or running; 0 switches jobs off"
+    )
+    job_days: float = Field(
+        7.0, gt=0, le=3650, description="days that a finished job and its files are kept"
+    )
     champion_poll_s: float = Field(
         1.0, gt=0, le=3600, description="pause between two looks at the champion, in seconds"
     )

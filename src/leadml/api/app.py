@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NoReturn
 
@@ -22,9 +23,11 @@ from leadml.api.document import document_of
 from leadml.api.drain import State, draining_on_sigterm
 from leadml.api.gate import Gate
 from leadml.api.log import places_of
+from leadml.api.metrics import Metrics
 from leadml.api.page import page_of
 from leadml.api.problems import send_bytes
-from leadml.api.routes import Endpoint, Routes
+from leadml.api.protocol import SERVER
+from leadml.api.routes import Endpoint, Routes, served_now
 from leadml.service.serving import Serving
 from leadml.settings import Settings
 
@@ -56,7 +59,12 @@ class Application(FastAPI):
         await super().__call__(scope, receive, send)
 
 
-def create_app(settings: Settings | None = None, serving: Serving | None = None) -> FastAPI:
+def create_app(
+    settings: Settings | None = None,
+    serving: Serving | None = None,
+    *,
+    exchange: Path | None = None,
+) -> FastAPI:
     """Build the application; nothing is read or started before its lifespan begins.
 
     Parameters
@@ -66,6 +74,8 @@ def create_app(settings: Settings | None = None, serving: Serving | None = None)
     serving
         What is served; by default the champion of ``settings.model_name`` in
         ``settings.models_dir``.
+    exchange
+        Folder in which workers of one server exchange their counts.
 
     Returns
     -------
@@ -75,22 +85,23 @@ def create_app(settings: Settings | None = None, serving: Serving | None = None)
     """
     settings = settings or Settings()
     serving = serving or Serving.of(settings)
-    state = State()
-    routes = Routes(settings, serving, state)
+    state = State(head_timeout_s=settings.head_timeout_s)
+    metrics = Metrics(exchange)
+    routes = Routes(settings, serving, state, metrics)
 
     @contextlib.asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         pool = routes.pool = ThreadPoolExecutor(2, thread_name_prefix="leadml-batch")
         looker = ThreadPoolExecutor(1, thread_name_prefix="leadml-champion")
         looked = asyncio.Event()
         follower = asyncio.create_task(
-            _follow(serving, looker, settings.champion_poll_s, looked), name="champion"
+            _follow(serving, looker, settings.champion_poll_s, looked, metrics), name="champion"
         )
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(looked.wait(), FIRST_LOOK_S)
         try:
             with draining_on_sigterm(state, settings.drain_s):
-                yield
+                yield {SERVER: state}
         finally:
             follower.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -126,14 +137,20 @@ def create_app(settings: Settings | None = None, serving: Serving | None = None)
         ("/v1/model", "GET", routes.model),
         ("/v1/policy", "GET", routes.policy),
         ("/openapi.json", "GET", routes.document),
+        ("/metrics", "GET", routes.counts),
         ("/docs", "GET", docs),
     ):
         app.router.routes.append(
             Route(path, Endpoint(run), methods=[method], name=path.rpartition("/")[2])
         )
-    app.add_middleware(Gate, allow_open=settings.allow_open, state=state)
+    door: dict[str, Any] = {
+        "allow_open": settings.allow_open,
+        "state": state,
+        "metrics": metrics,
+    }
+    app.add_middleware(Gate, **door)
     app.hot = {
-        path: Gate(run, allow_open=settings.allow_open, state=state)
+        path: Gate(run, **door, max_waiting=settings.max_waiting)
         for path, run in (("/v1/score", routes.score), ("/v1/scores", routes.scores))
     }
     for failure in (HTTPException, RequestValidationError):
@@ -147,12 +164,18 @@ async def _pass_on(request: Request, failure: Exception) -> NoReturn:
 
 
 async def _follow(
-    serving: Serving, looker: ThreadPoolExecutor, pause_s: float, looked: asyncio.Event
+    serving: Serving,
+    looker: ThreadPoolExecutor,
+    pause_s: float,
+    looked: asyncio.Event,
+    metrics: Metrics,
 ) -> None:
     loop = asyncio.get_running_loop()
     while True:
         try:
             await loop.run_in_executor(looker, serving.refresh)
+            served_now(serving, metrics)
+            metrics.share()
         except Exception as error:  # noqa: BLE001 - the server outlives any fault of its follower
             log.error(
                 "the champion could not be followed",

@@ -100,7 +100,8 @@ _PROBLEMS: Final = {
     "413": "The body is too large, or carries too many leads.",
     "415": "The body is compressed.",
     "422": "A field or query parameter cannot be used; `pointer` names the field.",
-    "503": "No model is served yet, or the server is about to stop; see `Retry-After`.",
+    "503": "No model is served yet, too many requests wait, or the server is about to stop; see "
+    "`Retry-After`.",
 }
 
 
@@ -176,6 +177,21 @@ def _paths() -> dict[str, Any]:
         "/health/ready": _get(
             "ready", "operations", "Health", "Whether leads can be scored", ("403", "503")
         ),
+        "/metrics": {
+            "get": {
+                "operationId": "metrics",
+                "tags": ["operations"],
+                "summary": "Counts for Prometheus",
+                "description": "Requests, scores, warnings, swaps: what docs/metrics.md lists.",
+                "responses": {
+                    "200": {
+                        "description": "Prometheus' text format.",
+                        "content": {"text/plain": {"schema": {"type": "string"}}},
+                    },
+                    **_problem_responses(("403",)),
+                },
+            }
+        },
     }
 
 
@@ -213,14 +229,19 @@ def _responses(schema: str, description: str, problems: tuple[str, ...]) -> dict
             "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}},
         }
     }
-    for status in problems:
-        found[status] = {
+    return {**found, **_problem_responses(problems)}
+
+
+def _problem_responses(problems: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        status: {
             "description": _PROBLEMS[status],
             "content": {
                 "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
             },
         }
-    return found
+        for status in problems
+    }
 
 
 def _parameters() -> dict[str, Any]:

@@ -19,9 +19,14 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class State:
-    """What the running server knows of itself."""
+    """What the running server knows of itself.
+
+    ``waiting`` counts requests whose head has arrived and whose handling has not begun.
+    """
 
     draining: bool = False
+    waiting: int = 0
+    head_timeout_s: float = 10.0
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What every request passes: an id, the door, the last resort."""
+"""What every request passes: an id, the door, the count, the last resort."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ipaddress
 import logging
 import re
 import secrets
+import time
 from functools import lru_cache
 from typing import Any, Final
 
@@ -13,7 +14,9 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from leadml.api.bodies import Disconnected
+from leadml.api.drain import State
 from leadml.api.log import places_of
+from leadml.api.metrics import Metrics
 from leadml.api.problems import send_problem
 from leadml.errors import (
     Internal,
@@ -21,12 +24,23 @@ from leadml.errors import (
     LeadmlError,
     MethodNotAllowed,
     NotFound,
+    Overloaded,
     RequestError,
 )
 
-__all__ = ["Gate", "is_loopback", "request_id_of"]
+__all__ = ["ROUTES", "WAITING", "Gate", "is_loopback", "request_id_of", "route_of"]
 
 log = logging.getLogger(__name__)
+
+WAITING: Final = "leadml.waiting"
+"""Where in a scope stands how many requests waited when it came."""
+
+ROUTES: Final = frozenset(
+    {
+        *("/v1/score", "/v1/scores", "/v1/jobs", "/v1/model", "/v1/policy", "/metrics"),
+        *("/health/live", "/health/ready", "/openapi.json", "/docs"),
+    }
+)
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 
@@ -84,35 +98,61 @@ class Gate:
     allow_open
         Answer on addresses that other machines reach.
     state
-        Anything with a bool ``draining``: while true, answers carry
-        ``Connection: close``, so that clients move on before the server stops.
+        While it drains, answers carry ``Connection: close``, so that clients move on
+        before the server stops.
+    metrics
+        Told of every answer.
+    max_waiting
+        A request that found more than so many before it is refused at once; None
+        refuses nobody. How many wait is told by :class:`leadml.api.protocol.Protocol`.
     """
 
-    def __init__(self, app: ASGIApp, *, allow_open: bool, state: Any) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        allow_open: bool,
+        state: State,
+        metrics: Metrics,
+        max_waiting: int | None = None,
+    ) -> None:
         self.app = app
         self.allow_open = allow_open
         self.state = state
+        self.metrics = metrics
+        self.max_waiting = max_waiting
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass an ASGI request on and see that it is answered."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        began = time.perf_counter()
+        ahead: int | None = scope.get(WAITING)
+        if ahead is not None:
+            self.state.waiting -= 1
+        metrics = self.metrics
+        metrics.in_flight += 1
         request_id = request_id_of(scope)
         scope["leadml.request_id"] = request_id
         header = (b"x-request-id", request_id.encode())
         started = False
+        status = 0
 
         async def send_named(message: Message) -> None:
-            nonlocal started
+            nonlocal started, status
             if message["type"] == "http.response.start":
                 started = True
+                status = message["status"]
                 message["headers"].append(header)
                 if self.state.draining:
                     message["headers"].append((b"connection", b"close"))
             await send(message)
 
         try:
+            if ahead is not None and self.max_waiting is not None and ahead > self.max_waiting:
+                metrics.overloaded[route_of(scope)] += 1
+                raise Overloaded("too many requests wait already", fix=_LATER)
             server = scope.get("server")
             if not self.allow_open and server and _is_foreign_address(server[0]):
                 raise KeysMissing(
@@ -137,6 +177,27 @@ class Gate:
             if started:
                 raise
             await send_problem(send_named, _internal(request_id), request_id)
+        finally:
+            metrics.in_flight -= 1
+            if status:
+                metrics.observe(route_of(scope), status, time.perf_counter() - began)
+
+
+_LATER: Final = "try again after the seconds that Retry-After names"
+
+
+def route_of(scope: Scope) -> str:
+    """A path as metrics name it: of a closed set, whatever was asked for.
+
+    >>> route_of({"path": "/v1/jobs/job_1/result"}), route_of({"path": "/wp-login.php"})
+    ('/v1/jobs/{id}/result', 'other')
+    """
+    path = scope["path"]
+    if path in ROUTES:
+        return str(path)
+    if path.startswith("/v1/jobs/"):
+        return "/v1/jobs/{id}/result" if path.endswith("/result") else "/v1/jobs/{id}"
+    return "other"
 
 
 def _told(error: LeadmlError, request_id: str) -> LeadmlError:

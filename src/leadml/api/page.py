@@ -54,19 +54,25 @@ def _operation(
     rows = []
     for reference in operation.get("parameters", ()):
         parameter = document["components"]["parameters"][reference["$ref"].rpartition("/")[2]]
-        rows.append((f"?{parameter['name']}=", parameter["description"]))
+        name = parameter["name"]
+        shown = f"?{name}=" if parameter["in"] == "query" else f"{{{name}}}"
+        rows.append((shown, parameter["description"]))
     body = operation.get("requestBody")
     if body:
-        content = body["content"]["application/json"]
-        rows.append(("body", content["schema"]["$ref"].rpartition("/")[2]))
+        rows.append(("body", f"{_named(body)}: {body['description']}"))
     for status, response in operation["responses"].items():
-        content = next(iter(response["content"].values()))
-        name = content["schema"]["$ref"].rpartition("/")[2]
-        rows.append((status, f"{name}: {response['description']}"))
+        rows.append((status, f"{_named(response)}: {response['description']}"))
     found.append(_table(rows))
     if body:
-        found.append(_pre(body["content"]["application/json"]["example"]))
+        examples = [kind["example"] for kind in body["content"].values() if "example" in kind]
+        found.extend(_pre(example) for example in examples)
     return found
+
+
+def _named(holder: dict[str, Any]) -> str:
+    """The schema of a body, or its media types where it has none by name."""
+    schema = next(iter(holder["content"].values()))["schema"]
+    return schema.get("$ref", "").rpartition("/")[2] or " or ".join(holder["content"])
 
 
 def _schema(name: str, schema: dict[str, Any]) -> list[str]:

@@ -78,7 +78,8 @@ async def send_problem(
     """
     more = list(headers)
     if error.status == 503:
-        more.append((b"retry-after", str(RETRY_AFTER_S).encode()))
+        after_s = getattr(error, "retry_after_s", RETRY_AFTER_S)
+        more.append((b"retry-after", str(after_s).encode()))
     if error.status in (408, 413):
         more.append((b"connection", b"close"))  # the rest of the body stays unread
     await send_bytes(send, error.status, problem_bytes(error, request_id), PROBLEM, more)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import parse_qsl
 
 import orjson
@@ -16,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from leadml.api.bodies import parse, read_body
 from leadml.api.document import document_of
 from leadml.api.drain import State
+from leadml.api.metrics import Metrics, Tally, tally_of
 from leadml.api.problems import send_bytes
 from leadml.errors import (
     Draining,
@@ -23,6 +25,8 @@ from leadml.errors import (
     InvalidField,
     InvalidParameter,
     LeadmlError,
+    NoModel,
+    Overloaded,
     TooManyLeads,
     UnknownField,
 )
@@ -31,7 +35,15 @@ from leadml.service.answers import answer, answers
 from leadml.service.serving import Served, Serving
 from leadml.settings import Settings
 
-__all__ = ["LEAD_ID_SHOWN", "OFF_LOOP_BYTES", "Endpoint", "Options", "Routes", "options_of"]
+__all__ = [
+    "LEAD_ID_SHOWN",
+    "OFF_LOOP_BYTES",
+    "Endpoint",
+    "Options",
+    "Routes",
+    "options_of",
+    "served_now",
+]
 
 OFF_LOOP_BYTES: Final = 32_768
 """A larger single lead is parsed and scored off the event loop."""
@@ -39,6 +51,9 @@ OFF_LOOP_BYTES: Final = 32_768
 LEAD_ID_SHOWN: Final = 200
 LEVELS_SHOWN: Final = 50
 _MADE: Final = ("created_at", "run_id", "leadml_version", "seconds")
+
+PROMETHEUS: Final = b"text/plain; version=0.0.4; charset=utf-8"
+T = TypeVar("T")
 
 _ONE_LEAD: Final = frozenset({"lead_id", "lead", "contact_consent"})
 _MANY_LEADS: Final = frozenset({"leads"})
@@ -140,14 +155,15 @@ def _unknown_name(data: dict[str, Any], known: frozenset[str]) -> UnknownField:
     )
 
 
-def score_body(served: Served, body: bytes, n_reasons: int | None) -> bytes:
+def score_body(served: Served, body: bytes, n_reasons: int | None) -> dict[str, Any]:
     """Answer the body of ``POST /v1/score``; raises the tree's request errors."""
     lead_id, fields = _lead_of(parse(body))
-    found = answer(served.scorer, served.policy, served.versions, lead_id, fields, n_reasons)
-    return orjson.dumps(found)
+    return answer(served.scorer, served.policy, served.versions, lead_id, fields, n_reasons)
 
 
-def scores_body(served: Served, body: bytes, n_reasons: int | None, most: int) -> bytes:
+def scores_body(
+    served: Served, body: bytes, n_reasons: int | None, most: int
+) -> tuple[bytes, Tally]:
     """Answer the body of ``POST /v1/scores``; every lead under the one model ``served``."""
     data = parse(body)
     if type(data) is not dict:
@@ -193,13 +209,12 @@ def scores_body(served: Served, body: bytes, n_reasons: int | None, most: int) -
             results.append({**known, "error": _row_error(found)})
         else:
             results.append(found)
-    return orjson.dumps(
-        {
-            "model_version": served.versions.model,
-            "policy_version": served.versions.policy,
-            "results": results,
-        }
-    )
+    whole = {
+        "model_version": served.versions.model,
+        "policy_version": served.versions.policy,
+        "results": results,
+    }
+    return orjson.dumps(whole), tally_of(results)
 
 
 def _row_error(error: LeadmlError) -> dict[str, str]:
@@ -208,6 +223,22 @@ def _row_error(error: LeadmlError) -> dict[str, str]:
         found["field"] = error.column
     found["detail"] = error.detail
     return found
+
+
+def served_now(serving: Serving, metrics: Metrics) -> None:
+    """Tell the metrics what is served."""
+    metrics.swaps = serving.swaps
+    metrics.rejected = Counter(serving.rejected)
+    metrics.degraded = serving.degraded is not None
+    try:
+        served = serving.current()
+    except NoModel:
+        return
+    metrics.model = {
+        "model_version": served.versions.model,
+        "policy_version": served.versions.policy,
+        "digest": served.digest,
+    }
 
 
 def model_of(served: Served) -> dict[str, Any]:
@@ -269,17 +300,26 @@ class Routes:
         What is served; taken once per request.
     state
         Whether the server drains.
+    metrics
+        Told of every score.
     pool
         Threads for batches and large bodies; None uses the event loop's own.
     """
 
     def __init__(
-        self, settings: Settings, serving: Serving, state: State, pool: Executor | None = None
+        self,
+        settings: Settings,
+        serving: Serving,
+        state: State,
+        metrics: Metrics,
+        pool: Executor | None = None,
     ) -> None:
         self.settings = settings
         self.serving = serving
         self.state = state
+        self.metrics = metrics
         self.pool = pool
+        self._off = 0
         self._limit = settings.max_body_bytes
         self._timeout_s = settings.body_timeout_s
 
@@ -292,7 +332,8 @@ class Routes:
             found = score_body(served, body, options.n_reasons)
         else:
             found = await self._off_loop(score_body, served, body, options.n_reasons)
-        await send_bytes(send, 200, found)
+        self.metrics.one(found)
+        await send_bytes(send, 200, orjson.dumps(found))
 
     async def scores(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Up to ``max_leads_per_request`` leads under one model version."""
@@ -300,12 +341,30 @@ class Routes:
         options = options_of(scope["query_string"])
         body = await read_body(scope, receive, self._limit, self._timeout_s)
         most = self.settings.max_leads_per_request
-        found = await self._off_loop(scores_body, served, body, options.n_reasons, most)
+        found, tally = await self._off_loop(scores_body, served, body, options.n_reasons, most)
+        self.metrics.add(tally)
         await send_bytes(send, 200, found)
 
-    async def _off_loop(self, work: Callable[..., bytes], *arguments: Any) -> bytes:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.pool, work, *arguments)
+    async def _off_loop(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Run in the pool, where a bounded number may wait.
+
+        Raises
+        ------
+        Overloaded
+            As many as ``max_batches`` are there already.
+        """
+        if self._off >= self.settings.max_batches:
+            self.metrics.overloaded["/v1/scores"] += 1
+            raise Overloaded(
+                "too many batches wait already",
+                fix="try again after the seconds that Retry-After names",
+            )
+        self._off += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self.pool, work, *arguments)
+        finally:
+            self._off -= 1
 
     async def model(self, scope: Scope, receive: Receive, send: Send) -> None:
         """What is served and why."""
@@ -335,6 +394,11 @@ class Routes:
         if reason:
             found["reason"] = reason
         await send_bytes(send, 200, orjson.dumps(found))
+
+    async def counts(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What the server did so far, for Prometheus."""
+        served_now(self.serving, self.metrics)
+        await send_bytes(send, 200, self.metrics.text(), PROMETHEUS)
 
     async def document(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The OpenAPI document; names the fields of the served model where one is served."""

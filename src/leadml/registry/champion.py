@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -116,6 +117,8 @@ class Champion:
     ----------
     last_error
         Why the newest champion is not served; None when it is.
+    rejected
+        How many bundles were refused so far, by the code of the reason.
     """
 
     def __init__(
@@ -132,6 +135,7 @@ class Champion:
         self.name = check_name(name)
         self.tracking_uri = None if tracking_uri is None else absolute_uri(tracking_uri)
         self.last_error: str | None = None
+        self.rejected: Counter[str] = Counter()
         self._source: AliasSource | None = (
             None if self.tracking_uri is None else alias_source(self.tracking_uri)
         )
@@ -251,6 +255,7 @@ class Champion:
                 self._held = (wanted, self._read(folder, wanted.digest))
             except BundleError as error:
                 self._refused[wanted] = seen
+                self.rejected[error.code] += 1
                 self.last_error = f"version {wanted.version} is not served: {error.detail}"
             else:
                 self._refused.clear()
@@ -277,6 +282,7 @@ class Champion:
             return
         self._fetching = None
         if said:
+            self.rejected["not_fetched"] += 1
             self.last_error = f"version {fetching.wanted.version} is not served: {said}"
 
     def _start_fetch(self, wanted: Named) -> None:

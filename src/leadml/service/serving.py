@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -27,6 +28,11 @@ class Pointer(Protocol):
     @property
     def degraded(self) -> str | None:
         """Why the newest champion may not be held; None when all is well."""
+        ...
+
+    @property
+    def rejected(self) -> Mapping[str, int]:
+        """How many bundles were refused so far, by the code of the reason."""
         ...
 
     def current(self) -> tuple[str, Bundle]:
@@ -82,6 +88,11 @@ class Serving:
         Name of the registered model, the part of ``model_version`` before the ``@``.
     pointer
         Where the champion is.
+
+    Attributes
+    ----------
+    swaps
+        How often another version took the place of one served.
     """
 
     def __init__(self, name: str, pointer: Pointer) -> None:
@@ -90,6 +101,7 @@ class Serving:
         self._served: Served | None = None
         self._absent = f"no version of '{name}' is served yet"
         self._problem: str | None = None
+        self.swaps = 0
         self._lock = threading.Lock()
 
     @classmethod
@@ -122,6 +134,11 @@ class Serving:
             return self._problem
         return self._pointer.degraded
 
+    @property
+    def rejected(self) -> Mapping[str, int]:
+        """How many bundles were refused so far, by the code of the reason."""
+        return self._pointer.rejected
+
     def refresh(self) -> bool:
         """Look at the champion; True when another version is served afterwards.
 
@@ -143,6 +160,7 @@ class Serving:
                     self._problem = None
                     return False
                 self._served = Served.of(self.name, version, bundle)
+                self.swaps += before is not None
             except NoModel as error:
                 self._absent = error.detail
                 self._problem = None
