@@ -10,7 +10,16 @@ from xml.etree import ElementTree
 import pytest
 from facts_sample import facts_minimal, facts_sample
 
-from leadml.reports import charts
+from leadml.reports.charts.bands import score_bands_chart
+from leadml.reports.charts.calibration import calibration_chart
+from leadml.reports.charts.drawing import WIDTH, svg
+from leadml.reports.charts.effect import effect_chart
+from leadml.reports.charts.gains import gains_chart
+from leadml.reports.charts.importance import importance_chart
+from leadml.reports.charts.labels import labels_chart
+from leadml.reports.charts.months import months_chart
+from leadml.reports.charts.reach import counted, hills_of, odds_domain, segments
+from leadml.reports.pictures import figures
 
 
 @pytest.fixture(scope="module")
@@ -21,23 +30,23 @@ def facts() -> dict[str, Any]:
 
 def drawn(chart: Any) -> str:
     """A chart as SVG, proven to be well-formed."""
-    text = charts.svg(chart, label="what is drawn", name="a")
+    text = svg(chart, label="what is drawn", name="a")
     ElementTree.fromstring(text)
     return text
 
 
 def all_charts(facts: dict[str, Any]) -> dict[str, Any]:
     """Every kind of chart, from the same facts."""
-    domain = charts.odds_domain(facts["effects"])
+    domain = odds_domain(facts["effects"])
     numbers = [e for e in facts["effects"] if e["kind"] == "number"]
     return {
-        "gains": charts.gains_chart(facts["gains"], fifth=0.48, others=[facts["gains"]]),
-        "calibration": charts.calibration_chart(facts["calibration"]),
-        "bands": charts.score_bands_chart(facts["score_bands"], base_rate=0.06),
-        "months": charts.months_chart(facts["months"]),
-        "labels": charts.labels_chart(facts["labels"]["curve"], horizon_days=90),
-        "importance": charts.importance_chart(facts["effects"]),
-        **{e["column"]: charts.effect_chart(e, domain=domain) for e in numbers},
+        "gains": gains_chart(facts["gains"], fifth=0.48, others=[facts["gains"]]),
+        "calibration": calibration_chart(facts["calibration"]),
+        "bands": score_bands_chart(facts["score_bands"], base_rate=0.06),
+        "months": months_chart(facts["months"]),
+        "labels": labels_chart(facts["labels"]["curve"], horizon_days=90),
+        "importance": importance_chart(facts["effects"]),
+        **{e["column"]: effect_chart(e, domain=domain) for e in numbers},
     }
 
 
@@ -68,13 +77,13 @@ def test_text_fits_the_drawing(facts: dict[str, Any]) -> None:
         if name == "importance":  # a picture for MLflow only
             continue
         wide = float(re.search(r'width="([\d.]+)"', drawn(chart))[1])  # type: ignore[index]
-        assert wide <= charts.WIDTH + 8, name
+        assert wide <= WIDTH + 8, name
 
 
 def test_labels_cannot_break_out() -> None:
     """A label with markup stays a label."""
-    chart = charts.labels_chart([{"day": 0, "share": 0.0}, {"day": 9, "share": 1.0}])
-    text = charts.svg(chart, label='"><script>alert(1)</script>&', name="a")
+    chart = labels_chart([{"day": 0, "share": 0.0}, {"day": 9, "share": 1.0}])
+    text = svg(chart, label='"><script>alert(1)</script>&', name="a")
     element = ElementTree.fromstring(text)
     assert element.get("aria-label") == '"><script>alert(1)</script>&'
     assert "<script" not in text
@@ -93,7 +102,7 @@ def test_labels_cannot_break_out() -> None:
 )
 def test_calibration_of_odd_bins(bins: list[dict[str, Any]]) -> None:
     """Zeros, certainties and absent intervals are drawn, not refused."""
-    assert "NaN" not in drawn(charts.calibration_chart(bins))
+    assert "NaN" not in drawn(calibration_chart(bins))
 
 
 def number(*points: tuple[float | None, float | None, float, float, float]) -> dict[str, Any]:
@@ -119,7 +128,7 @@ def number(*points: tuple[float | None, float | None, float, float, float]) -> d
 )
 def test_effects_of_any_shape_are_drawn(effect: dict[str, Any]) -> None:
     """Huge, tiny, empty and steep bins give a finite curve inside the drawing."""
-    chart = charts.effect_chart(effect, domain=charts.odds_domain([effect]))
+    chart = effect_chart(effect, domain=odds_domain([effect]))
     assert chart is not None
     text = drawn(chart)
     assert "NaN" not in text
@@ -128,13 +137,13 @@ def test_effects_of_any_shape_are_drawn(effect: dict[str, Any]) -> None:
 
 def test_a_single_bin_has_no_curve() -> None:
     """A number that is never cut has nothing to draw."""
-    assert charts.effect_chart(number((None, None, 0, 0, 1.0)), domain=(0.5, 2.0)) is None
-    assert charts.effect_chart({"points": []}, domain=(0.5, 2.0)) is None
+    assert effect_chart(number((None, None, 0, 0, 1.0)), domain=(0.5, 2.0)) is None
+    assert effect_chart({"points": []}, domain=(0.5, 2.0)) is None
 
 
 def test_odds_axis_is_shared_and_bounded(facts: dict[str, Any]) -> None:
     """One axis holds every loud effect, is never tighter than ×0.5 to ×2, never absurd."""
-    low, high = charts.odds_domain(facts["effects"])
+    low, high = odds_domain(facts["effects"])
     import math
 
     loud = [
@@ -146,14 +155,14 @@ def test_odds_axis_is_shared_and_bounded(facts: dict[str, Any]) -> None:
     ]
     assert math.log(low) <= min(loud)
     assert max(loud) <= math.log(high)
-    assert charts.odds_domain([]) == pytest.approx((0.5, 2.0))
+    assert odds_domain([]) == pytest.approx((0.5, 2.0))
     wild = number((None, 0, -400, -400, 0.5), (0, None, 400, 400, 0.5))
-    assert charts.odds_domain([wild]) == pytest.approx((0.02, 50.0))
+    assert odds_domain([wild]) == pytest.approx((0.02, 50.0))
 
 
 def test_figures_are_png_files(facts: dict[str, Any]) -> None:
     """Every figure is a PNG at twice the size; absent facts leave theirs out."""
-    found = charts.figures(facts)
+    found = figures(facts)
     assert set(found) == {
         "gains.png",
         "calibration.png",
@@ -166,7 +175,7 @@ def test_figures_are_png_files(facts: dict[str, Any]) -> None:
         wide, high = struct.unpack(">II", data[16:24])
         assert wide > 600, name
         assert high > 200, name
-    assert charts.figures(facts_minimal()) == {}
+    assert figures(facts_minimal()) == {}
 
 
 def test_counts_are_drawn_as_steps_with_all_their_leads() -> None:
@@ -176,8 +185,8 @@ def test_counts_are_drawn_as_steps_with_all_their_leads() -> None:
         (0.0, 0.0, -0.3, -0.3, 0.66), (0.0, tiny, -0.3, -0.3, 0.0), (tiny, 1.5, 0.1, 0.5, 0.3)
     )
     effect["points"] += number((1.5, 3.0, 0.8, 0.9, 0.04))["points"]
-    rows, low, high = charts._segments(effect["points"])
-    steps = charts._counted(rows, low, high)
+    rows, low, high = segments(effect["points"])
+    steps = counted(rows, low, high)
     assert [(step["x"] + step["x2"]) / 2 for step in steps] == [0, 1, 2, 3]
     assert all(step["a"] == step["b"] for step in steps)
     assert [round(step["share"], 3) for step in steps] == [0.66, 0.3, 0.02, 0.02]
@@ -192,7 +201,7 @@ def test_hills_hold_every_lead() -> None:
         {"x": 0.0, "x2": 4.0, "a": 0.0, "b": 0.0, "share": 0.3},
         {"x": 4.0, "x2": 10.0, "a": 0.0, "b": 0.0, "share": 0.2},
     ]
-    outline = charts._hills(rows, 0.0, 10.0, lambda x: x)
+    outline = hills_of(rows, 0.0, 10.0, lambda x: x)
     cells = [point["d"] ** 2 for point in outline[::2]]
     assert max(cells) == 1.0
     assert sum(cells) / cells[0] == pytest.approx(1 / (0.5 + 0.3 * (10 / 48) / 4), rel=0.01)

@@ -7,7 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from leadml.reports import words
-from leadml.reports.story import Cell, Table, effect_names, metric_rows, threshold_table, verdict_of
+from leadml.reports.story.cuts import threshold_table
+from leadml.reports.story.method import metric_rows
+from leadml.reports.story.opening import verdict_of
+from leadml.reports.story.parts import Cell, Table
+from leadml.reports.story.ranges import effect_names
 
 __all__ = ["model_card"]
 

@@ -9,7 +9,7 @@ from importlib import resources
 from typing import Any
 
 from leadml.reports import words
-from leadml.reports.story import tell
+from leadml.reports.story.contents import tell
 
 __all__ = ["render_report"]
 

@@ -97,8 +97,8 @@ class Leadml:
         """Tell a result in a report and a card, and register it as a new version."""
         from leadml.registry.bundle import golden_rows, write_bundle
         from leadml.reports.card import model_card
-        from leadml.reports.charts import figures
         from leadml.reports.page import render_report
+        from leadml.reports.pictures import figures
 
         facts = result.facts
         golden = golden_rows(result.scorecard, result.policy, result.leads)

@@ -1,0 +1,65 @@
+"""The sections of a report in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from leadml.reports import words
+from leadml.reports.story.cuts import cuts
+from leadml.reports.story.drivers import drivers
+from leadml.reports.story.examples import examples
+from leadml.reports.story.history import history
+from leadml.reports.story.method import method
+from leadml.reports.story.opening import tiles, verdict
+from leadml.reports.story.parts import Section
+from leadml.reports.story.quality import quality
+from leadml.reports.story.trust import trust
+
+__all__ = ["tell"]
+
+Fact = Mapping[str, Any]
+
+
+def _present(sections: Iterable[Section | None]) -> list[Section]:
+    return [section for section in sections if section is not None]
+
+
+def tell(facts: Fact) -> dict[str, Any]:
+    """Everything the page shows, as text, tables and drawings.
+
+    Parameters
+    ----------
+    facts
+        Facts of one training run, as plain data.
+
+    Returns
+    -------
+    dict
+        ``title``, ``when``, ``promise``, ``verdict``, ``tiles``, ``sections`` for the
+        template.
+    """
+    model, labels = facts["model"], facts.get("labels") or {}
+    version = model.get("version")
+    horizon = labels.get("horizon_days")
+    return {
+        "title": f"Lead scoring model, version {version}" if version else "Lead scoring model",
+        "name": str(model.get("name")),
+        "when": words.day(model.get("created_at")),
+        "promise": "Chance that a lead converts"
+        + (f" within {horizon:g} days" if horizon else "")
+        + f" ({facts['data'].get('target')} = {facts['data'].get('positive')}).",
+        "verdict": verdict(facts),
+        "tiles": tiles(facts),
+        "sections": _present(
+            (
+                history(facts),
+                trust(facts),
+                quality(facts),
+                cuts(facts),
+                drivers(facts),
+                examples(facts),
+                method(facts),
+            )
+        ),
+    }

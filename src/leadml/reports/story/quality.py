@@ -1,0 +1,233 @@
+"""How good a model is on leads it had not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from leadml.reports import words
+from leadml.reports.charts.bands import score_bands_chart
+from leadml.reports.charts.calibration import calibration_chart
+from leadml.reports.charts.drawing import svg
+from leadml.reports.charts.gains import gains_chart
+from leadml.reports.charts.months import MONTH_SHOWN_FROM, months_chart
+from leadml.reports.story.estimates import estimate, tested
+from leadml.reports.story.parts import Cell, Chart, Section, Table, thinned
+
+__all__ = ["quality"]
+
+Fact = Mapping[str, Any]
+
+
+def quality(facts: Fact) -> Section | None:
+    """Charts of ranking, calibration, months, then rivals; None where nothing was tested."""
+    drawn: list[Chart] = []
+    name = str(facts["model"].get("name", "this model"))
+    gains = facts.get("gains") or ()
+    fifth = estimate(facts, "top_fifth_share")
+    if len(gains) > 1:
+        others = [b for b in facts.get("baselines") or () if b.get("gains")]
+        share = fifth["value"] if fifth else None
+        title = (
+            f"A fifth of the work finds {words.chance(share)} of conversions"
+            if share is not None
+            else "Conversions found by working the best leads first"
+        )
+        band = any(p.get("low") is not None for p in gains)
+        drawn.append(
+            Chart(
+                title=title,
+                subtitle="Share of conversions found when the best leads are worked first"
+                + (", with 95 % interval" if band else ""),
+                svg=svg(
+                    gains_chart(gains, fifth=share, others=[b["gains"] for b in others]),
+                    label=f"Gains curve: {title}",
+                    name="gains",
+                ),
+                key=(
+                    ("model", name),
+                    *((f"other-{min(i, 3)}", str(other["name"])) for i, other in enumerate(others)),
+                    ("none", "no model"),
+                ),
+                numbers=Table(
+                    head=("Leads worked", "Conversions found", "95 % interval", "Lift"),
+                    rows=tuple(
+                        (
+                            words.chance(float(p["share_of_leads"])),
+                            words.chance(float(p["share_of_conversions"])),
+                            words.chance_range(p.get("low"), p.get("high")),
+                            words.digits(p.get("lift"), 2),
+                        )
+                        for p in thinned(gains, 21)
+                        if float(p["share_of_leads"]) > 0
+                    ),
+                ),
+            )
+        )
+    bins = facts.get("calibration") or ()
+    if len(bins) > 1:
+        sizes = [int(b["n"]) for b in bins]
+        each = (
+            words.count(sizes[0])
+            if max(sizes) - min(sizes) <= 1
+            else f"{words.count(min(sizes))} to {words.count(max(sizes))}"
+        )
+        title = _calibration_title(bins, facts)
+        drawn.append(
+            Chart(
+                title=title,
+                subtitle=f"{len(bins)} groups of {each} leads; on the line is exactly right",
+                svg=svg(calibration_chart(bins), label=f"Calibration: {title}", name="cal"),
+                key=(("model", "as predicted"), ("dot", "happened, 95 % interval")),
+                numbers=Table(
+                    head=(
+                        _group_name(len(bins)).capitalize(),
+                        "Leads",
+                        "Predicted",
+                        "Happened",
+                        "95 % interval",
+                    ),
+                    rows=tuple(
+                        (
+                            str(i + 1),
+                            words.count(b["n"]),
+                            words.chance(float(b["predicted"])),
+                            words.chance(float(b["observed"])),
+                            words.chance_range(b.get("low"), b.get("high")),
+                        )
+                        for i, b in enumerate(bins)
+                    ),
+                ),
+            )
+        )
+    bands = [b for b in facts.get("score_bands") or () if int(b["n"])]
+    if len(bands) > 1:
+        best = bands[-1]
+        rate = int(best["n_conversions"]) / int(best["n"])
+        title = f"At score {best['from']} or more, {words.chance(rate)} convert"
+        drawn.append(
+            Chart(
+                title=title,
+                subtitle="Share that converted, in %, by score",
+                svg=svg(
+                    score_bands_chart(bands, base_rate=_tested_rate(bands)),
+                    label=f"Conversion by score band: {title}",
+                    name="bands",
+                ),
+                numbers=Table(
+                    head=("Score", "Leads", "Converted", "Share"),
+                    rows=tuple(
+                        (
+                            words.band(b),
+                            words.count(b["n"]),
+                            words.count(b["n_conversions"]),
+                            words.chance(int(b["n_conversions"]) / int(b["n"])),
+                        )
+                        for b in bands
+                    ),
+                ),
+            )
+        )
+    months = facts.get("months") or ()
+    full = [m for m in months if int(m["n"]) >= MONTH_SHOWN_FROM]
+    if len(full) > 1:
+        title = _months_title(full)
+        drawn.append(
+            Chart(
+                title=title,
+                subtitle="Average predicted chance beside the share that converted, by month"
+                + (
+                    f"; months below {MONTH_SHOWN_FROM} leads are not drawn"
+                    if len(full) < len(months)
+                    else ""
+                ),
+                svg=svg(months_chart(full), label=f"Months: {title}", name="months"),
+                key=(("model", "predicted"), ("dot", "happened, 95 % interval")),
+                numbers=Table(
+                    head=("Month", "Leads", "Predicted", "Happened", "95 % interval"),
+                    rows=tuple(
+                        (
+                            words.day(str(m["month"])),
+                            words.count(m["n"]),
+                            words.chance(float(m["predicted"])),
+                            words.chance(float(m["observed"])),
+                            words.chance_range(m.get("low"), m.get("high")),
+                        )
+                        for m in months
+                    ),
+                ),
+            )
+        )
+    table = _contenders(facts)
+    if not drawn and table is None:
+        return None
+    return Section(
+        "How good it is", "good", {"charts": drawn, "table": table, "tested": tested(facts)}
+    )
+
+
+def _calibration_title(bins: Sequence[Fact], facts: Fact) -> str:
+    """Written rule: first whether the sum is right, then what share of the groups is.
+
+    The sum is off when the mean prediction lies outside the interval of what happened
+    and differs by more than a tenth. A group is right when its interval holds its
+    prediction; eight of ten must be. "Came true" is never said beside a verdict of no trust.
+    """
+    known = [b for b in bins if b.get("low") is not None and b.get("high") is not None]
+    predicted, happened = estimate(facts, "predicted_rate"), estimate(facts, "base_rate")
+    if predicted and happened and happened["low"] is not None:
+        said, was = predicted["value"], happened["value"]
+        if not happened["low"] <= said <= happened["high"] and abs(said - was) > 0.1 * was:
+            return f"{'More' if was > said else 'Fewer'} leads converted than predicted"
+    if not known:
+        return "Predicted chances beside what happened"
+    inside = sum(float(b["low"]) <= float(b["predicted"]) <= float(b["high"]) for b in known)
+    if inside >= 0.8 * len(known) and facts["verdict"]["word"] == "trust":
+        return "Predicted chances came true"
+    return f"Predicted chances came true in {inside} of {len(known)} groups"
+
+
+def _months_title(months: Sequence[Fact]) -> str:
+    known = [m for m in months if m.get("low") is not None and m.get("high") is not None]
+    inside = sum(float(m["low"]) <= float(m["predicted"]) <= float(m["high"]) for m in known)
+    if known and inside >= 0.8 * len(known):
+        return "Promises were kept, month by month"
+    if known:
+        return f"Promises were kept in {inside} of {len(known)} months"
+    return "Predicted beside what happened, by month"
+
+
+def _group_name(edges: int) -> str:
+    return {10: "tenth", 5: "fifth", 4: "quarter"}.get(edges, "group")
+
+
+def _tested_rate(bands: Sequence[Fact]) -> float:
+    return sum(int(b["n_conversions"]) for b in bands) / sum(int(b["n"]) for b in bands)
+
+
+def _contenders(facts: Fact) -> Table | None:
+    measures = [("roc_auc", "ROC AUC"), ("log_loss", "Log loss"), ("brier", "Brier")]
+    ours = {key: estimate(facts, key) for key, _ in measures}
+    if not any(ours.values()):
+        return None
+    first: list[Any] = [str(facts["model"].get("name", "this model"))]
+    for key, _ in measures:
+        part = ours[key]
+        first.append(
+            Cell(words.digits(part["value"]), words.range_of(part["low"], part["high"]))
+            if part
+            else words.EN
+        )
+    rows: list[tuple[Any, ...]] = [tuple(first)]
+    rows += [
+        (str(other["name"]), *(words.digits(other.get(key)) for key, _ in measures))
+        for other in facts.get("baselines") or ()
+    ]
+    n = words.count((facts.get("protocol") or {}).get("n_test"))
+    return Table(
+        head=("Model", *(title for _, title in measures)),
+        rows=tuple(rows),
+        caption=f"The same {n} test leads; small figures are 95 % intervals. "
+        "AUC: more is better; log loss, Brier: less is better.",
+        us=frozenset({0}),
+    )
