@@ -138,7 +138,9 @@ def facts(
     }
 
 
-def bundle(folder: Path, *, base: float = -2.0, **more: Any) -> str:
+def bundle(
+    folder: Path, *, base: float = -2.0, signing_key: Path | None = None, **more: Any
+) -> str:
     """Write the bundle of the above; returns its digest."""
     card = scorecard(base)
     return write_bundle(
@@ -148,4 +150,5 @@ def bundle(folder: Path, *, base: float = -2.0, **more: Any) -> str:
         metrics=facts(**more),
         golden=golden_rows(card, policy(), leads(40)),
         card="# leads\n",
+        signing_key=signing_key,
     )

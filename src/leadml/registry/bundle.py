@@ -29,6 +29,7 @@ import leadml
 from leadml.errors import BundleError, BundleRejected, ConfigError, LeadmlError
 from leadml.leads.schema import Schema
 from leadml.leads.vocabulary import Kind
+from leadml.registry.signing import SIGNATURE, SIGNATURE_BYTES, PublicKeys, sign
 from leadml.scorecard import Scorecard, Scorer, digits4
 from leadml.thresholds.policy import Policy
 
@@ -59,7 +60,10 @@ LIMITS: Final[Mapping[str, int]] = {
     "golden.json": 16 * _MB,
     CARD: 4 * _MB,
 }
-"""Every name a bundle has, with its largest size in bytes; nothing else may lie there."""
+"""Every name a bundle has, with its largest size in bytes; beside them only a signature."""
+
+GOLDEN_LIMIT: Final = 1_000
+"""Most golden rows that are tried: a bundle cannot keep its reader busy."""
 
 GOLDEN_TOLERANCE: Final = 1e-9
 LIBRARIES: Final = ("numpy", "pandas", "scikit-learn", "lightgbm", "scipy", "mlflow")
@@ -185,6 +189,7 @@ def write_bundle(
     golden: Sequence[Mapping[str, Any]],
     card: str,
     meta: Mapping[str, Any] | None = None,
+    signing_key: Path | str | None = None,
 ) -> str:
     """Write a bundle in one step: whole, or not at all.
 
@@ -204,6 +209,9 @@ def write_bundle(
         The model card, Markdown.
     meta
         More for ``made``, such as the command.
+    signing_key
+        File of the private key to sign with; None leaves the bundle unsigned. The digest
+        is the same either way.
 
     Returns
     -------
@@ -216,6 +224,8 @@ def write_bundle(
         Something is no plain data, or too large.
     BundleRejected
         The golden rows do not fit the scorecard, or there are none.
+    ConfigError, ExtraMissing
+        The key cannot be used, or what signs is not installed.
     """
     target = Path(folder)
     prove_golden(scorecard, policy, golden)
@@ -249,6 +259,8 @@ def write_bundle(
                 f"{name} would have {len(data):,} bytes; {LIMITS[name]:,} are allowed",
                 fix="pool rare levels or take fewer columns",
             )
+    if signing_key is not None:
+        files[SIGNATURE] = sign(files, signing_key)
     _publish(target, files)
     return _digest(orjson.loads(files[MANIFEST]))
 
@@ -425,11 +437,13 @@ def prove_golden(scorecard: Scorecard, policy: Policy, golden: Sequence[Mapping[
     Raises
     ------
     BundleRejected
-        There is no row, or an answer differs: log-odds by more than 1e-9, or any
+        There is no row, or too many, or an answer differs: log-odds by more than 1e-9, or any
         score, grade or stage at all; ``rows`` (from 1) says which.
     """
     if not golden:
         raise BundleRejected("the bundle has no golden rows, so nothing proves its answers")
+    if len(golden) > GOLDEN_LIMIT:
+        raise BundleRejected(f"the bundle has more than {GOLDEN_LIMIT:,} golden rows")
     scorer = Scorer(scorecard)
     wrong: list[int] = []
     first = ""
@@ -460,12 +474,17 @@ def _same(found: Any, expected: Any) -> bool:
 
 
 def read_bundle(
-    folder: Path | str, *, digest: str | None = None, prove: Prove = prove_golden
+    folder: Path | str,
+    *,
+    digest: str | None = None,
+    keys: PublicKeys | None = None,
+    prove: Prove = prove_golden,
 ) -> Bundle:
     """Read a bundle that may have been tampered with.
 
-    Names, kinds and sizes of the entries are checked first, then every file's SHA-256,
-    and only then is a file parsed, from the same bytes that were hashed.
+    Names, kinds and sizes of the entries are checked first, then the signature, then
+    every file's SHA-256, and only then is a file parsed, from the same bytes that were
+    hashed.
 
     Parameters
     ----------
@@ -474,6 +493,9 @@ def read_bundle(
     digest
         The digest that the bundle must have, from somewhere it could not change itself
         (a registry tag, a pointer). None takes any.
+    keys
+        One of them must have signed the bundle. None takes unsigned ones, and looks at no
+        signature.
     prove
         Tries the golden rows; raises BundleRejected. A caller may try them in another
         process.
@@ -484,9 +506,11 @@ def read_bundle(
         Not a bundle, damaged, of another format, or its tables do not fit together.
     BundleRejected
         A digest or a golden answer differs.
+    BundleUnsigned
+        No trusted key has signed exactly these files.
     """
     path = Path(folder)
-    data, manifest = _verified(path, digest)
+    data, manifest = _verified(path, digest, keys)
     try:
         scorecard = Scorecard.from_dict(
             {
@@ -520,37 +544,45 @@ def read_bundle(
     )
 
 
-def copy_bundle(source: Path | str, target: Path | str, *, digest: str | None = None) -> Bundle:
+def copy_bundle(
+    source: Path | str,
+    target: Path | str,
+    *,
+    digest: str | None = None,
+    keys: PublicKeys | None = None,
+) -> Bundle:
     """Verify a bundle, copy exactly the verified bytes in one step, and read the copy.
 
     A damaged bundle at ``target`` is replaced; a source that fails leaves it alone.
 
     Raises
     ------
-    BundleError, BundleRejected
+    BundleError, BundleRejected, BundleUnsigned
         As :func:`read_bundle`.
     """
-    read_bundle(source, digest=digest)
-    data, manifest = _verified(Path(source), digest)
-    data[MANIFEST] = canonical(manifest)
+    read_bundle(source, digest=digest, keys=keys)
+    data, _ = _verified(Path(source), digest, keys)
     _publish(Path(target), data)
-    return read_bundle(target, digest=digest)
+    return read_bundle(target, digest=digest, keys=keys)
 
 
-def _verified(folder: Path, digest: str | None) -> tuple[dict[str, bytes], dict[str, Any]]:
-    """Bytes of all files but the manifest, hashed and not yet parsed; and the manifest."""
-    _check_entries(folder)
-    spelled = _read(folder, MANIFEST)
-    manifest = _manifest(spelled, folder)
+def _verified(
+    folder: Path, digest: str | None, keys: PublicKeys | None
+) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """Bytes of all files, hashed and but for the manifest not yet parsed; and the manifest."""
+    names = [*LIMITS, SIGNATURE] if _check_entries(folder) else [*LIMITS]
+    data = {name: _read(folder, name) for name in names}
+    if keys is not None:
+        signed = {name: spelled for name, spelled in data.items() if name != SIGNATURE}
+        keys.check(signed, data.get(SIGNATURE))
+    manifest = _manifest(data[MANIFEST], folder)
     found = _digest(manifest)
     if digest is not None and found != digest:
         raise BundleRejected(
             f"{folder.name} has digest {found[:12]}… where {digest[:12]}… was promised",
             fix="fetch the version again, or train again",
         )
-    data = {}
     for name, promised in manifest["files"].items():
-        data[name] = _read(folder, name)
         if (len(data[name]), hashlib.sha256(data[name]).hexdigest()) != (
             promised["bytes"],
             promised["sha256"],
@@ -562,7 +594,8 @@ def _verified(folder: Path, digest: str | None) -> tuple[dict[str, bytes], dict[
     return data, manifest
 
 
-def _check_entries(folder: Path) -> None:
+def _check_entries(folder: Path) -> bool:
+    """Refuse any other name or kind of entry; True where a signature lies there."""
     try:
         if not stat.S_ISDIR(folder.lstat().st_mode):
             raise BundleError(f"{folder.name} is no folder")
@@ -570,17 +603,19 @@ def _check_entries(folder: Path) -> None:
             found = {entry.name: entry.is_file(follow_symlinks=False) for entry in entries}
     except OSError as error:
         raise BundleError(f"{folder.name} cannot be opened: {error.strerror}") from error
-    strange = sorted(name for name, plain in found.items() if name not in LIMITS or not plain)
+    allowed = {*LIMITS, SIGNATURE}
+    strange = sorted(name for name, plain in found.items() if name not in allowed or not plain)
     if strange:
         shown = ", ".join(name[:80] for name in strange[:5])
         raise BundleError(f"{folder.name} holds what no bundle holds: {shown!r}")
     absent = [name for name in LIMITS if name not in found]
     if absent:
         raise BundleError(f"{folder.name} lacks {', '.join(absent)}")
+    return SIGNATURE in found
 
 
 def _read(folder: Path, name: str) -> bytes:
-    limit = LIMITS[name]
+    limit = LIMITS.get(name, SIGNATURE_BYTES)
     try:
         handle = os.open(folder / name, os.O_RDONLY | _NO_LINKS | getattr(os, "O_BINARY", 0))
         with os.fdopen(handle, "rb") as file:
