@@ -116,7 +116,7 @@ def test_a_locked_database_is_unavailable_for_so_long(quick, database_url):
         start = time.monotonic()
         with pytest.raises(StoreUnavailable) as caught:
             quick.record_decisions([decision("lost")])
-        assert time.monotonic() - start < 2.5 * WAIT_S + 0.5
+        assert time.monotonic() - start < 2.5 * WAIT_S + 1.5
         assert (caught.value.status, caught.value.retry_after_s) == (503, 1)
     assert answered_within(quick, RECOVERED_S, "after") < RECOVERED_S
     assert quick.lead("lost") is None
@@ -163,8 +163,8 @@ def test_a_stalled_server_is_unavailable_and_then_recovers(postgres):
     finally:
         for pid in frozen:
             os.kill(pid, signal.SIGCONT)
-    assert max(waits) < 2.5 * WAIT_S + 0.5
-    assert min(waits) < 0.1
+    assert max(waits) < 2.5 * WAIT_S + 1.5
+    assert min(waits) < 0.5
     answered_within(store, RECOVERED_S, "after")
     store.close()
     postgres.drop(url)
