@@ -8,8 +8,9 @@ from typing import Any
 
 from leadml.reports import words
 from leadml.reports.story.cuts import threshold_table
+from leadml.reports.story.estimates import two_roles
 from leadml.reports.story.method import metric_rows
-from leadml.reports.story.opening import verdict_of
+from leadml.reports.story.opening import origin, verdict_of
 from leadml.reports.story.parts import Cell, Table
 from leadml.reports.story.ranges import effect_names
 
@@ -50,6 +51,14 @@ def _of(table: Table | None) -> list[str]:
     return _table(table.head, table.rows) if table else []
 
 
+def _detail(check: Fact) -> str:
+    """What a check found, and why people silenced it."""
+    detail = str(check.get("detail") or "")
+    if check.get("status") != "silenced":
+        return detail
+    return f"{detail} Silenced because: {check.get('reason') or 'no reason was given'}".strip()
+
+
 def model_card(facts: Fact) -> str:
     """A model card: what the model is for, from what, how good, its limits.
 
@@ -71,6 +80,8 @@ def model_card(facts: Fact) -> str:
     lines = [f"# {_plain(name)}", "", f"**{word}** {_plain(sentence)}", ""]
     if rule:
         lines += [f"Rule: {_plain(rule)}", ""]
+    for line in origin(facts):
+        lines += [_plain(line), ""]
 
     horizon = labels.get("horizon_days")
     lines += [
@@ -128,12 +139,19 @@ def model_card(facts: Fact) -> str:
     effects = [e for e in facts.get("effects") or () if float(e.get("importance") or 0.0) > 0]
     if effects:
         lines += ["## What drives conversion", ""]
+        roles = two_roles(facts)
         lines += _table(
-            ("Column", "Role", "Share of the model", "Raises most", "Lowers most"),
+            (
+                "Column",
+                *(("Role",) if roles else ()),
+                "Share of the model",
+                "Raises most",
+                "Lowers most",
+            ),
             [
                 (
                     words.name_of(e),
-                    e.get("role") or "",
+                    *((e.get("role") or "",) if roles else ()),
                     words.chance(float(e["importance"])),
                     *effect_names(e),
                 )
@@ -160,7 +178,7 @@ def model_card(facts: Fact) -> str:
         lines += ["## Checks", ""]
         lines += _table(
             ("Code", "Status", "Check", "Detail"),
-            [(c["code"], c.get("status"), c["title"], c.get("detail") or "") for c in checks],
+            [(c["code"], c.get("status"), c["title"], _detail(c)) for c in checks],
         )
 
     lines += ["## Method", ""]

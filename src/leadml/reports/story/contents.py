@@ -11,7 +11,7 @@ from leadml.reports.story.drivers import drivers
 from leadml.reports.story.examples import examples
 from leadml.reports.story.history import history
 from leadml.reports.story.method import method
-from leadml.reports.story.opening import tiles, verdict
+from leadml.reports.story.opening import origin, tiles, verdict
 from leadml.reports.story.parts import Section
 from leadml.reports.story.quality import quality
 from leadml.reports.story.trust import trust
@@ -36,7 +36,7 @@ def tell(facts: Fact) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``title``, ``when``, ``promise``, ``verdict``, ``tiles``, ``sections`` for the
+        ``title``, ``when``, ``promise``, ``origin``, ``verdict``, ``tiles``, ``sections`` for the
         template.
     """
     model, labels = facts["model"], facts.get("labels") or {}
@@ -49,6 +49,7 @@ def tell(facts: Fact) -> dict[str, Any]:
         "promise": "Chance that a lead converts"
         + (f" within {horizon:g} days" if horizon else "")
         + f" ({facts['data'].get('target')} = {facts['data'].get('positive')}).",
+        "origin": origin(facts),
         "verdict": verdict(facts),
         "tiles": tiles(facts),
         "sections": _present(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from leadml.reports import words
@@ -19,11 +19,9 @@ __all__ = ["drivers"]
 Fact = Mapping[str, Any]
 
 EFFECTS_DRAWN = 10
-
 LEVELS_DRAWN = 8
-
 LEVELS_LISTED = 40
-
+PAIRS_LISTED = 8
 RANKED = 12
 
 
@@ -34,6 +32,7 @@ def drivers(facts: Fact) -> Section | None:
         return None
     strongest = max(float(e["importance"]) for e in effects)
     roles = two_roles(facts)
+    edited = {str(edit["column"]) for edit in facts.get("edits") or ()}
     ranking = [
         {
             "name": words.name_of(e),
@@ -45,82 +44,16 @@ def drivers(facts: Fact) -> Section | None:
     ]
     shown = effects[:EFFECTS_DRAWN]
     domain = odds_domain(shown)
-    low, high = math.log(domain[0]), math.log(domain[1])
-    drawn = []
+    panels = []
     for i, effect in enumerate(shown):
-        missing = effect.get("missing") or {}
-        empty = ""
-        if missing and float(missing.get("share") or 0.0) >= 0.0005:
-            empty = (
-                f"Empty in {words.chance(float(missing['share']))} of leads: "
-                f"{words.odds(float(missing['log_odds']))}"
-            )
-        panel: dict[str, Any] = {
-            "name": words.name_of(effect),
-            "role": str(effect.get("role") or "") if roles else "",
-            "share": words.chance(float(effect["importance"])),
-            "empty": empty,
-            "svg": "",
-            "bars": [],
-            "more": 0,
-            "say": "",
-        }
-        named = named_points(effect)
+        panel = _panel(effect)
+        panel["role"] = str(effect.get("role") or "") if roles else ""
+        panel["edited"] = str(effect.get("column")) in edited
         if effect.get("kind") == "number":
-            best, worst = effect_names(effect)
-            panel["say"] = f"best {best}, worst {worst}" if best else ""
-            chart = effect_chart(effect, domain=domain)
-            if chart is not None:
-                panel["svg"] = svg(
-                    chart,
-                    label=f"Effect of {panel['name']} on the odds: {panel['say']}",
-                    name=f"effect{i}",
-                )
-            panel["numbers"] = Table(
-                head=("Value", "Leads", "Odds, on average"),
-                rows=tuple((n, words.chance(share), words.odds(lo)) for n, lo, share in named),
-            )
+            panel |= _curve(effect, domain, f"effect{i}")
         else:
-            loud = sorted(named, key=lambda point: -point[2])
-            panel["bars"] = [
-                {
-                    "name": words.short(name),
-                    "odds": words.odds(lo),
-                    "share": words.chance(share),
-                    **_bar(lo, low, high),
-                }
-                for name, lo, share in sorted(loud[:LEVELS_DRAWN], key=lambda point: -point[1])
-            ]
-            panel["more"] = max(0, len(named) - LEVELS_DRAWN)
-            panel["numbers"] = Table(
-                head=("Value", "Leads", "Odds"),
-                rows=tuple(
-                    (name, words.chance(share), words.odds(lo))
-                    for name, lo, share in sorted(loud[:LEVELS_LISTED], key=lambda p: -p[1])
-                ),
-                caption=f"The {LEVELS_LISTED} most frequent values."
-                if len(named) > LEVELS_LISTED
-                else "",
-            )
-        drawn.append(panel)
-    pairs = [p for p in facts.get("pairs") or () if float(p.get("importance") or 0.0) > 0][:8]
-    labels = {str(e["column"]): words.name_of(e) for e in effects}
-    pair_table = None
-    if pairs:
-        pair_table = Table(
-            head=("Together", "Usual change of the odds"),
-            rows=tuple(
-                (
-                    " and ".join(
-                        labels.get(str(c), words.name_of({"column": c})) for c in p["columns"]
-                    ),
-                    words.odds(float(p["importance"])),
-                )
-                for p in pairs
-            ),
-            caption="Pairs of columns that matter beyond the sum of their parts, strongest first: "
-            "the factor by which a pair usually changes the odds (one standard deviation).",
-        )
+            panel |= _bars(effect, domain)
+        panels.append(panel)
     return Section(
         "What drives conversion",
         "effects",
@@ -128,10 +61,78 @@ def drivers(facts: Fact) -> Section | None:
             "roles": roles,
             "ranking": ranking,
             "more": max(0, len(effects) - len(ranking)),
-            "panels": drawn,
-            "pairs": pair_table,
+            "panels": panels,
+            "pairs": _pairs(facts, effects),
+            "edits": _edits(facts),
         },
     )
+
+
+def _panel(effect: Fact) -> dict[str, Any]:
+    """What every effect shows, whether a curve or bars follow."""
+    missing = effect.get("missing") or {}
+    empty = ""
+    if missing and float(missing.get("share") or 0.0) >= 0.0005:
+        empty = (
+            f"Empty in {words.chance(float(missing['share']))} of leads: "
+            f"{words.odds(float(missing['log_odds']))}"
+        )
+    return {
+        "name": words.name_of(effect),
+        "share": words.chance(float(effect["importance"])),
+        "empty": empty,
+        "svg": "",
+        "bars": [],
+        "more": 0,
+        "say": "",
+    }
+
+
+def _curve(effect: Fact, domain: tuple[float, float], name: str) -> dict[str, Any]:
+    """The effect of a number: its curve, its best and worst range, its numbers."""
+    best, worst = effect_names(effect)
+    say = f"best {best}, worst {worst}" if best else ""
+    chart = effect_chart(effect, domain=domain)
+    label = f"Effect of {words.name_of(effect)} on the odds: {say}"
+    return {
+        "say": say,
+        "svg": svg(chart, label=label, name=name) if chart is not None else "",
+        "numbers": Table(
+            head=("Value", "Leads", "Odds, on average"),
+            rows=tuple(
+                (value, words.chance(share), words.odds(log_odds))
+                for value, log_odds, share in named_points(effect)
+            ),
+        ),
+    }
+
+
+def _bars(effect: Fact, domain: tuple[float, float]) -> dict[str, Any]:
+    """The effect of a category: bars of the most frequent values, its numbers."""
+    low, high = math.log(domain[0]), math.log(domain[1])
+    frequent = sorted(named_points(effect), key=lambda point: -point[2])
+    return {
+        "bars": [
+            {
+                "name": words.short(value),
+                "odds": words.odds(log_odds),
+                "share": words.chance(share),
+                **_bar(log_odds, low, high),
+            }
+            for value, log_odds, share in sorted(frequent[:LEVELS_DRAWN], key=lambda p: -p[1])
+        ],
+        "more": max(0, len(frequent) - LEVELS_DRAWN),
+        "numbers": Table(
+            head=("Value", "Leads", "Odds"),
+            rows=tuple(
+                (value, words.chance(share), words.odds(log_odds))
+                for value, log_odds, share in sorted(frequent[:LEVELS_LISTED], key=lambda p: -p[1])
+            ),
+            caption=f"The {LEVELS_LISTED} most frequent values."
+            if len(frequent) > LEVELS_LISTED
+            else "",
+        ),
+    }
 
 
 def _bar(log_odds: float, low: float, high: float) -> dict[str, Any]:
@@ -145,3 +146,39 @@ def _bar(log_odds: float, low: float, high: float) -> dict[str, Any]:
         "wide": round(max(abs(to - zero), 0.4), 2),
         "tone": "up" if log_odds >= 0 else "down",
     }
+
+
+def _pairs(facts: Fact, effects: Sequence[Fact]) -> Table | None:
+    pairs = [p for p in facts.get("pairs") or () if float(p.get("importance") or 0.0) > 0]
+    if not pairs:
+        return None
+    labels = {str(e["column"]): words.name_of(e) for e in effects}
+    return Table(
+        head=("Together", "Usual change of the odds"),
+        rows=tuple(
+            (
+                " and ".join(
+                    labels.get(str(c), words.name_of({"column": c})) for c in pair["columns"]
+                ),
+                words.odds(float(pair["importance"])),
+            )
+            for pair in pairs[:PAIRS_LISTED]
+        ),
+        caption="Pairs of columns that matter beyond the sum of their parts, strongest first: "
+        "the factor by which a pair usually changes the odds (one standard deviation).",
+    )
+
+
+def _edits(facts: Fact) -> Table | None:
+    """What people changed after learning; their reason stands among the notes."""
+    edits = facts.get("edits") or ()
+    if not edits:
+        return None
+    return Table(
+        head=("Edited by hand", "Usual change of the odds"),
+        rows=tuple(
+            (str(edit["sentence"]), words.odds(abs(float(edit["moved"])))) for edit in edits
+        ),
+        caption="Effects that people changed after learning, and by which factor this usually "
+        "moves the odds of a lead. The test above was made with these changes.",
+    )

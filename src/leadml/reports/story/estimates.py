@@ -90,8 +90,11 @@ def tested(facts: Fact) -> str:
 
 
 def two_roles(facts: Fact) -> bool:
-    """Whether both fit and engagement are learned from, so that naming them says something."""
-    return len({str(e.get("role")) for e in facts.get("effects") or ()}) > 1
+    """Whether both fit and engagement carry weight, so that telling them apart says something."""
+    carrying = {
+        e.get("role") for e in facts.get("effects") or () if float(e.get("importance") or 0.0) > 0
+    }
+    return carrying >= {"fit", "engagement"}
 
 
 def sigmoid(x: float) -> float:

@@ -1,4 +1,4 @@
-"""The top of a report: its verdict, its headline figures."""
+"""The top of a report: its verdict, its origin, its headline figures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from leadml.reports import words
 from leadml.reports.story.estimates import amount, estimate, expected_of, tested, week
 
-__all__ = ["tiles", "verdict", "verdict_of"]
+__all__ = ["origin", "tiles", "verdict", "verdict_of"]
 
 Fact = Mapping[str, Any]
 
@@ -49,70 +49,78 @@ def verdict(facts: Fact) -> dict[str, Any]:
     return {"word": word, "tone": tone, "parts": emphasised(sentence), "why": why}
 
 
+def origin(facts: Fact) -> list[str]:
+    """Sentences on a version that was not simply learned: recalibrated, edited by hand."""
+    told = []
+    champion = facts.get("recalibrated_from")
+    if champion:
+        told.append(
+            f"Recalibrated from {champion}: only the chance of a typical lead moved, with the "
+            "newest outcomes; every effect is as it was."
+        )
+    edits = [str(edit["sentence"]) for edit in facts.get("edits") or ()]
+    if edits:
+        before = (facts.get("recipe") or {}).get("edited_from")
+        source = f" from {before}" if before else " after learning"
+        told.append(f"Edited by hand{source}: {'; '.join(edits)}.")
+    return told
+
+
 def tiles(facts: Fact) -> list[dict[str, str]]:
     """Two to four headline figures: ``label``, ``value``, ``note``."""
-    tiles = []
-    fifth = estimate(facts, "top_fifth_share")
-    if fifth:
-        tiles.append(
-            {
-                "label": "Top fifth holds",
-                "value": words.chance(fifth["value"]),
-                "note": words.chance_range(fifth["low"], fifth["high"]) or "of conversions",
-            }
-        )
-    auc = estimate(facts, "roc_auc")
-    if auc:
-        interval = words.range_of(auc["low"], auc["high"])
-        tiles.append(
-            {
-                "label": "ROC AUC",
-                "value": words.digits(auc["value"]),
-                "note": interval or "0.5 is a coin, 1 is perfect",
-            }
-        )
-    ece = estimate(facts, "ece")
-    if ece:
-        low, high = ece["low"], ece["high"]
-        interval = ""
-        if low is not None and high is not None:
-            interval = f"{words.range_of(100 * low, 100 * high, 1)}, "
-        tiles.append(
-            {
-                "label": "Points off",
-                "value": words.digits(100 * ece["value"], 1),
-                "note": f"{interval}chance against what happened",
-            }
-        )
-    mql = next((e for e in expected_of(facts) if e.get("stage") == "mql"), None)
-    if mql:
-        volume, won = amount(mql.get("volume_per_week")), amount(mql.get("conversions_per_week"))
-        precision = amount(mql.get("precision"))
-        if won["value"] is not None and volume["value"] is not None:
-            unit = week(facts)
-            tiles.append(
-                {
-                    "label": f"Working {words.per_week(volume['value'])} leads {unit}",
-                    "value": f"{words.per_week(won['value'])} won",
-                    "note": f"{words.chance(precision['value'])} of those worked",
-                }
-            )
-    if len(tiles) < 2:
+    told = (_top_fifth(facts), _ranking(facts), _points_off(facts), _work(facts))
+    found = [tile for tile in told if tile is not None]
+    if len(found) < 2:
         data = facts["data"]
-        tiles.insert(
-            0,
-            {
-                "label": "Leads",
-                "value": words.count(data["n_leads"]),
-                "note": f"{words.count(data['n_conversions'])} converted",
-            },
-        )
-        tiles.insert(
-            1,
-            {
-                "label": "Base rate",
-                "value": words.chance(data["base_rate"]),
-                "note": "of leads converted",
-            },
-        )
-    return tiles[:4]
+        converted = f"{words.count(data['n_conversions'])} converted"
+        found = [
+            _tile("Leads", words.count(data["n_leads"]), converted),
+            _tile("Base rate", words.chance(data["base_rate"]), "of leads converted"),
+            *found,
+        ]
+    return found
+
+
+def _tile(label: str, value: str, note: str) -> dict[str, str]:
+    return {"label": label, "value": value, "note": note}
+
+
+def _top_fifth(facts: Fact) -> dict[str, str] | None:
+    fifth = estimate(facts, "top_fifth_share")
+    if not fifth:
+        return None
+    note = words.chance_range(fifth["low"], fifth["high"]) or "of conversions"
+    return _tile("Top fifth holds", words.chance(fifth["value"]), note)
+
+
+def _ranking(facts: Fact) -> dict[str, str] | None:
+    auc = estimate(facts, "roc_auc")
+    if not auc:
+        return None
+    note = words.range_of(auc["low"], auc["high"]) or "0.5 is a coin, 1 is perfect"
+    return _tile("ROC AUC", words.digits(auc["value"]), note)
+
+
+def _points_off(facts: Fact) -> dict[str, str] | None:
+    ece = estimate(facts, "ece")
+    if not ece:
+        return None
+    low, high = ece["low"], ece["high"]
+    interval = ""
+    if low is not None and high is not None:
+        interval = f"{words.range_of(100 * low, 100 * high, 1)}, "
+    note = f"{interval}chance against what happened"
+    return _tile("Points off", words.digits(100 * ece["value"], 1), note)
+
+
+def _work(facts: Fact) -> dict[str, str] | None:
+    """What working every lead from the MQL threshold on brings."""
+    mql = next((e for e in expected_of(facts) if e.get("stage") == "mql"), {})
+    volume, won = amount(mql.get("volume_per_week")), amount(mql.get("conversions_per_week"))
+    if won["value"] is None or volume["value"] is None:
+        return None
+    return _tile(
+        f"Working {words.per_week(volume['value'])} leads {week(facts)}",
+        f"{words.per_week(won['value'])} won",
+        f"{words.chance(amount(mql.get('precision'))['value'])} of those worked",
+    )

@@ -21,148 +21,173 @@ Fact = Mapping[str, Any]
 
 def quality(facts: Fact) -> Section | None:
     """Charts of ranking, calibration, months, then rivals; None where nothing was tested."""
-    drawn: list[Chart] = []
-    name = str(facts["model"].get("name", "this model"))
-    gains = facts.get("gains") or ()
-    fifth = estimate(facts, "top_fifth_share")
-    if len(gains) > 1:
-        others = [b for b in facts.get("baselines") or () if b.get("gains")]
-        share = fifth["value"] if fifth else None
-        title = (
-            f"A fifth of the work finds {words.chance(share)} of conversions"
-            if share is not None
-            else "Conversions found by working the best leads first"
-        )
-        band = any(p.get("low") is not None for p in gains)
-        drawn.append(
-            Chart(
-                title=title,
-                subtitle="Share of conversions found when the best leads are worked first"
-                + (", with 95 % interval" if band else ""),
-                svg=svg(
-                    gains_chart(gains, fifth=share, others=[b["gains"] for b in others]),
-                    label=f"Gains curve: {title}",
-                    name="gains",
-                ),
-                key=(
-                    ("model", name),
-                    *((f"other-{min(i, 3)}", str(other["name"])) for i, other in enumerate(others)),
-                    ("none", "no model"),
-                ),
-                numbers=Table(
-                    head=("Leads worked", "Conversions found", "95 % interval", "Lift"),
-                    rows=tuple(
-                        (
-                            words.chance(float(p["share_of_leads"])),
-                            words.chance(float(p["share_of_conversions"])),
-                            words.chance_range(p.get("low"), p.get("high")),
-                            words.digits(p.get("lift"), 2),
-                        )
-                        for p in thinned(gains, 21)
-                        if float(p["share_of_leads"]) > 0
-                    ),
-                ),
-            )
-        )
-    bins = facts.get("calibration") or ()
-    if len(bins) > 1:
-        sizes = [int(b["n"]) for b in bins]
-        each = (
-            words.count(sizes[0])
-            if max(sizes) - min(sizes) <= 1
-            else f"{words.count(min(sizes))} to {words.count(max(sizes))}"
-        )
-        title = _calibration_title(bins, facts)
-        drawn.append(
-            Chart(
-                title=title,
-                subtitle=f"{len(bins)} groups of {each} leads; on the line is exactly right",
-                svg=svg(calibration_chart(bins), label=f"Calibration: {title}", name="cal"),
-                key=(("model", "as predicted"), ("dot", "happened, 95 % interval")),
-                numbers=Table(
-                    head=(
-                        _group_name(len(bins)).capitalize(),
-                        "Leads",
-                        "Predicted",
-                        "Happened",
-                        "95 % interval",
-                    ),
-                    rows=tuple(
-                        (
-                            str(i + 1),
-                            words.count(b["n"]),
-                            words.chance(float(b["predicted"])),
-                            words.chance(float(b["observed"])),
-                            words.chance_range(b.get("low"), b.get("high")),
-                        )
-                        for i, b in enumerate(bins)
-                    ),
-                ),
-            )
-        )
-    bands = [b for b in facts.get("score_bands") or () if int(b["n"])]
-    if len(bands) > 1:
-        best = bands[-1]
-        rate = int(best["n_conversions"]) / int(best["n"])
-        title = f"At score {best['from']} or more, {words.chance(rate)} convert"
-        drawn.append(
-            Chart(
-                title=title,
-                subtitle="Share that converted, in %, by score",
-                svg=svg(
-                    score_bands_chart(bands, base_rate=_tested_rate(bands)),
-                    label=f"Conversion by score band: {title}",
-                    name="bands",
-                ),
-                numbers=Table(
-                    head=("Score", "Leads", "Converted", "Share"),
-                    rows=tuple(
-                        (
-                            words.band(b),
-                            words.count(b["n"]),
-                            words.count(b["n_conversions"]),
-                            words.chance(int(b["n_conversions"]) / int(b["n"])),
-                        )
-                        for b in bands
-                    ),
-                ),
-            )
-        )
-    months = facts.get("months") or ()
-    full = [m for m in months if int(m["n"]) >= MONTH_SHOWN_FROM]
-    if len(full) > 1:
-        title = _months_title(full)
-        drawn.append(
-            Chart(
-                title=title,
-                subtitle="Average predicted chance beside the share that converted, by month"
-                + (
-                    f"; months below {MONTH_SHOWN_FROM} leads are not drawn"
-                    if len(full) < len(months)
-                    else ""
-                ),
-                svg=svg(months_chart(full), label=f"Months: {title}", name="months"),
-                key=(("model", "predicted"), ("dot", "happened, 95 % interval")),
-                numbers=Table(
-                    head=("Month", "Leads", "Predicted", "Happened", "95 % interval"),
-                    rows=tuple(
-                        (
-                            words.day(str(m["month"])),
-                            words.count(m["n"]),
-                            words.chance(float(m["predicted"])),
-                            words.chance(float(m["observed"])),
-                            words.chance_range(m.get("low"), m.get("high")),
-                        )
-                        for m in months
-                    ),
-                ),
-            )
-        )
+    charts = (_gains(facts), _calibration(facts), _bands(facts), _months(facts))
+    drawn = [chart for chart in charts if chart is not None]
     table = _contenders(facts)
     if not drawn and table is None:
         return None
     return Section(
         "How good it is", "good", {"charts": drawn, "table": table, "tested": tested(facts)}
+    )
+
+
+def _ranks(points: Sequence[Fact]) -> bool:
+    """Whether a gains curve leaves the diagonal: a constant answer is drawn as "no model"."""
+    return any(
+        abs(float(p["share_of_conversions"]) - float(p["share_of_leads"])) > 1e-9 for p in points
+    )
+
+
+def _gains(facts: Fact) -> Chart | None:
+    gains = facts.get("gains") or ()
+    if len(gains) < 2:
+        return None
+    others = [
+        (str(b["name"]), b["gains"])
+        for b in facts.get("baselines") or ()
+        if b.get("gains") and _ranks(b["gains"])
+    ]
+    fifth = estimate(facts, "top_fifth_share")
+    share = fifth["value"] if fifth else None
+    title = (
+        f"A fifth of the work finds {words.chance(share)} of conversions"
+        if share is not None
+        else "Conversions found by working the best leads first"
+    )
+    band = any(p.get("low") is not None for p in gains)
+    return Chart(
+        title=title,
+        subtitle="Share of conversions found when the best leads are worked first"
+        + (", with 95 % interval" if band else ""),
+        svg=svg(
+            gains_chart(gains, fifth=share, others=[points for _, points in others]),
+            label=f"Gains curve: {title}",
+            name="gains",
+        ),
+        key=(
+            ("model", str(facts["model"].get("name", "this model"))),
+            *((f"other-{min(i, 3)}", name) for i, (name, _) in enumerate(others)),
+            ("none", "no model"),
+        ),
+        numbers=_gains_table(gains, others),
+    )
+
+
+def _gains_table(gains: Sequence[Fact], others: Sequence[tuple[str, Sequence[Fact]]]) -> Table:
+    """The points of the curve, with those of others beside them where they were told."""
+    found = [
+        (name, {float(p["share_of_leads"]): float(p["share_of_conversions"]) for p in points})
+        for name, points in others
+    ]
+    rows = []
+    for p in thinned(gains, 21):
+        at = float(p["share_of_leads"])
+        if at <= 0:
+            continue
+        rows.append(
+            (
+                words.chance(at),
+                words.chance(float(p["share_of_conversions"])),
+                words.chance_range(p.get("low"), p.get("high")),
+                words.digits(p.get("lift"), 2),
+                *(words.chance(told[at]) if at in told else words.EN for _, told in found),
+            )
+        )
+    return Table(
+        head=(
+            "Leads worked",
+            "Conversions found",
+            "95 % interval",
+            "Lift",
+            *(f"Found by {name}" for name, _ in found),
+        ),
+        rows=tuple(rows),
+    )
+
+
+def _calibration(facts: Fact) -> Chart | None:
+    bins = facts.get("calibration") or ()
+    if len(bins) < 2:
+        return None
+    sizes = [int(b["n"]) for b in bins]
+    each = (
+        words.count(sizes[0])
+        if max(sizes) - min(sizes) <= 1
+        else f"{words.count(min(sizes))} to {words.count(max(sizes))}"
+    )
+    title = _calibration_title(bins, facts)
+    return Chart(
+        title=title,
+        subtitle=f"{len(bins)} groups of {each} leads; on the line is exactly right",
+        svg=svg(calibration_chart(bins), label=f"Calibration: {title}", name="cal"),
+        key=(("model", "as predicted"), ("dot", "happened, 95 % interval")),
+        numbers=_promises(
+            _group_name(len(bins)).capitalize(), [(str(i + 1), b) for i, b in enumerate(bins)]
+        ),
+    )
+
+
+def _promises(first: str, groups: Sequence[tuple[str, Fact]]) -> Table:
+    """Predicted beside happened, one group of leads a row."""
+    return Table(
+        head=(first, "Leads", "Predicted", "Happened", "95 % interval"),
+        rows=tuple(
+            (
+                name,
+                words.count(group["n"]),
+                words.chance(float(group["predicted"])),
+                words.chance(float(group["observed"])),
+                words.chance_range(group.get("low"), group.get("high")),
+            )
+            for name, group in groups
+        ),
+    )
+
+
+def _bands(facts: Fact) -> Chart | None:
+    bands = [b for b in facts.get("score_bands") or () if int(b["n"])]
+    if len(bands) < 2:
+        return None
+    best = bands[-1]
+    rate = int(best["n_conversions"]) / int(best["n"])
+    title = f"At score {best['from']} or more, {words.chance(rate)} convert"
+    return Chart(
+        title=title,
+        subtitle="Share that converted, in %, by score",
+        svg=svg(
+            score_bands_chart(bands, base_rate=_tested_rate(bands)),
+            label=f"Conversion by score band: {title}",
+            name="bands",
+        ),
+        numbers=Table(
+            head=("Score", "Leads", "Converted", "Share"),
+            rows=tuple(
+                (
+                    words.band(b),
+                    words.count(b["n"]),
+                    words.count(b["n_conversions"]),
+                    words.chance(int(b["n_conversions"]) / int(b["n"])),
+                )
+                for b in bands
+            ),
+        ),
+    )
+
+
+def _months(facts: Fact) -> Chart | None:
+    months = facts.get("months") or ()
+    full = [m for m in months if int(m["n"]) >= MONTH_SHOWN_FROM]
+    if len(full) < 2:
+        return None
+    title = _months_title(full)
+    left_out = f"; months below {MONTH_SHOWN_FROM} leads are not drawn"
+    return Chart(
+        title=title,
+        subtitle="Average predicted chance beside the share that converted, by month"
+        + (left_out if len(full) < len(months) else ""),
+        svg=svg(months_chart(full), label=f"Months: {title}", name="months"),
+        key=(("model", "predicted"), ("dot", "happened, 95 % interval")),
+        numbers=_promises("Month", [(words.day(str(m["month"])), m) for m in months]),
     )
 
 
