@@ -353,3 +353,13 @@ def test_a_file_takes_no_query(tmp_path: Path):
     """A query with a file is a mistake, not ignored."""
     with pytest.raises(ConfigError):
         read_table(save(tmp_path, PLAIN), query="select 1")
+
+
+def test_headers_are_one_unicode_form(tmp_path: Path) -> None:
+    """A header written with combining accents is the same column as one with whole letters."""
+    path = tmp_path / "leads.csv"
+    path.write_text("e\u0301tat,n\n1,2\n", "utf-8")
+    assert list(read_table(path).columns) == ["\u00e9tat", "n"]
+    path.write_text("e\u0301tat,\u00e9tat\n1,2\n", "utf-8")
+    with pytest.raises(TableRagged, match="more than once"):
+        read_table(path)

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import json
 import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from leadml.errors import DataError, LeadmlError
+from leadml.errors import ConfigError, DataError, LeadmlError
 from leadml.service import Leadml
 from leadml.settings import Settings
 from tests import tracked
-from tests.evil.corpus import CORPUS, Evil, history, text_of_table
+from tests.evil.corpus import (
+    CORPUS,
+    Evil,
+    Table,
+    history,
+    strange_names,
+    strange_values,
+    text_of_table,
+)
 
 REFUSED = sorted(name for name, evil in CORPUS.items() if evil.refused)
 FOUND = sorted(name for name, evil in CORPUS.items() if not evil.refused)
@@ -82,7 +92,7 @@ def test_the_corpus_is_as_large_as_promised() -> None:
 def test_a_hopeless_file_is_refused(name: str, place: Path) -> None:
     """A training names code, column, rows and fix in one sentence, and registers nothing."""
     evil = CORPUS[name]
-    with pytest.raises(DataError) as refused:
+    with pytest.raises((DataError, ConfigError)) as refused:
         leadml_in(place).train(laid(evil, place), asked(evil))
     error = refused.value
     assert error.code == evil.code
@@ -173,3 +183,30 @@ def test_the_command_ends_without_a_traceback(name: str, tmp_path: Path) -> None
     else:
         assert said.returncode == 0
         assert evil.code in [c["code"] for c in found["checks"] if c["status"] == "found"]
+
+
+@pytest.mark.parametrize("make", [strange_names, strange_values])
+def test_strange_tables_are_learned_and_scored(make: Callable[[], Table], place: Path) -> None:
+    """Odd names and values are no fault: trained, reported without running markup, served."""
+    path = place / "leads.csv"
+    path.write_text(text_of_table(make()), "utf-8")
+    leadml = leadml_in(place)
+    options = {"target": "won", "id": "lead"}
+    if make is strange_names:
+        options |= {"created_at": "created", "outcome_at": "won_at"}
+    found = leadml.train(str(path), options)
+    json.dumps(found, allow_nan=False)
+    page = place / "report.html"
+    leadml.report(found["version"], page)
+    text = page.read_text("utf-8")
+    assert "<script>alert" not in text
+    assert "<img src=x" not in text
+    scored = place / "scored.csv"
+    said = leadml.score_file(str(path), scored, model=found["version"])
+    with scored.open(newline="", encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines))
+    assert said["n_leads"] == len(rows) == 240
+    assert all(0 < float(row["probability"]) < 1 for row in rows)
+    served = leadml.served(found["version"]).scorer.schema
+    assert len({column.name for column in served.columns}) == len(served.columns)
+    assert "constant" not in served.sources

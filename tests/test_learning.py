@@ -195,3 +195,22 @@ def test_calendar_columns_are_proven_too():
     assert prove(found, encoded).max_difference < 1e-9
     scored = Scorer(found.scorecard).frame(frame).log_odds
     np.testing.assert_allclose(Scorer(found.scorecard).one(dict(frame.iloc[0])).log_odds, scored[0])
+
+
+def test_numbers_without_end_are_proven_too():
+    """Infinities beside small numbers give a scorecard that still equals its boosters."""
+    frame, y = table(600)
+    random = np.random.default_rng(1)
+    frame["endless"] = random.choice([np.finfo(float).max, -np.finfo(float).max, 3.0, 4.0], 600)
+    schema = Schema(columns_of(frame, frame.columns))
+    encoded = encode(schema, frame)
+    proof = prove(learn(schema, encoded, y, folds=3), encoded)
+    assert proof.max_difference < 1e-9
+
+
+def test_a_column_named_like_a_calendar_part_keeps_its_name():
+    """Calendar parts of the creation step aside for columns of the table."""
+    frame = pd.DataFrame({"at": ["2024-01-05", "2024-02-07"], "at.weekday": [1, 2]})
+    found = columns_of(frame, ["at.weekday"], created_at="at")
+    assert [column.name for column in found] == ["at.weekday", "at.weekday_", "at.day"]
+    assert found[1].derive == "weekday"

@@ -11,7 +11,16 @@ from typing import Any, Final
 
 import numpy as np
 
-__all__ = ["CORPUS", "HEALTHY_ROWS", "Evil", "Table", "history", "text_of_table"]
+__all__ = [
+    "CORPUS",
+    "HEALTHY_ROWS",
+    "Evil",
+    "Table",
+    "history",
+    "strange_names",
+    "strange_values",
+    "text_of_table",
+]
 
 HEALTHY_ROWS: Final = 400
 START: Final = datetime(2024, 1, 1, tzinfo=UTC)
@@ -157,6 +166,18 @@ def labels_in_two_languages() -> Table:
     return table | {"won": won}
 
 
+@evil("config_invalid", "won", id="won")
+def target_named_as_the_id() -> Table:
+    """One column in two roles."""
+    return history()
+
+
+@evil("table_empty", "won", created_at="created", outcome_at="won_at", horizon_days=3000)
+def horizon_longer_than_the_history() -> Table:
+    """No lead is old enough to be known."""
+    return history(dated=True)
+
+
 @evil("target_missing", "won")
 def no_target() -> Table:
     """The named outcome is not in the table."""
@@ -267,9 +288,9 @@ def a_hundred_thousand_levels() -> Table:
 
 @evil("LML010", "ticket")
 def id_as_a_feature() -> Table:
-    """A running number of another system."""
+    """A running number of another system, with one of them used twice."""
     table = history(90)
-    return table | {"ticket": [f"T-{7 * row + 1000}" for row in range(90)]}
+    return table | {"ticket": [f"T-{7 * max(row, 1) + 1000}" for row in range(90)]}
 
 
 @evil("LML021", "employees", rows=(11, 51, 91))
@@ -280,6 +301,13 @@ def words_among_numbers() -> Table:
     for row in (10, 50, 90):
         employees[row] = "about 200"
     return table | {"employees": employees}
+
+
+@evil("LML021", "revenue", rows=(1, 2))
+def numbers_as_people_write_them() -> Table:
+    """Thousands separators, decimal commas and a currency."""
+    table = history()
+    return table | {"revenue": [f"€ {1 + row % 97},{row % 10}00" for row in range(400)]}
 
 
 @evil("LML022", "ratio", rows=(5, 105))
@@ -445,3 +473,50 @@ def binary() -> bytes:
 def absent() -> None:
     """No file of that name."""
     return
+
+
+# --- strange, but to be learned from ------------------------------------------------------------
+
+
+def strange_names(n: int = 240) -> Table:
+    """Columns named like parts of leadml, like markup, like nothing, and in many scripts."""
+    rng = np.random.default_rng(5)
+    names = (
+        "", "a.b", "created.weekday", "created_at", "row", "lead_id", "probability", "score",
+        "stage", "base", "__class__", "Visits", "Größe", "e\u0301tat", "страна", "🦄", "a\nb",
+        "  spaced  out ", 'he said "x", y', "<script>alert(1)</script>", "{{7*7}}", "=1+1",
+        "\u202eabc", "x" * 3000,
+    )  # fmt: skip
+    table = history(n, dated=True)
+    won = table.pop("won")
+    return table | {name: rng.integers(1, 4, n).tolist() for name in names} | {"won": won}
+
+
+def strange_values(n: int = 240) -> Table:
+    """Columns that hold the ends of what numbers and texts can be."""
+    rng = np.random.default_rng(6)
+
+    def some(*cells: Any) -> list[Any]:
+        return [cells[place] for place in rng.integers(0, len(cells), n)]
+
+    table = history(n)
+    return table | {
+        "huge": some("1e308", "-1e308", "1e-308", 0, "5e-324"),
+        "endless": some("1e400", "-1e400", 3, 4),
+        "zeros": some("-0", "0", "-0.0", "1.5"),
+        "long": [10**18 + row for row in range(n)],
+        "longer": some(10**30, -(10**30), 5),
+        "truths": some("true", "False", "TRUE", 1, 0),
+        "once": ["x"] + [""] * (n - 1),
+        "twice": ["1.5", "2.5"] + [""] * (n - 2),
+        "levels": [f"k{row}" for row in range(90)] + ["z"] * (n - 90),
+        "days": [20240100 + row for row in range(n)],
+        "years": some(1999, 2005, 2024),
+        "gaps": some("NA", "N/A", "null", "None", "nan", "x", "y"),
+        "unsaid": some("Select", "-", "unknown", "?"),
+        "control": some("\x01a", "\x07b", "\x1b[31mred"),
+        "edge": some("\ufffe", "\U0010ffff", "\ud7ff"),
+        "markup": some("<b>", "</script><img src=x onerror=alert(1)>", "{{7*7}}"),
+        "postcode": some("007", "012", "099"),
+        "constant": [7] * n,
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,7 +38,9 @@ def named(table: pa.Table, source: str) -> tuple[pa.Table, list[str]]:
     TableRagged
         If a name stands twice.
     """
-    header = [" ".join(str(cell).split()) for cell in table.column_names]
+    header = [
+        unicodedata.normalize("NFC", " ".join(str(cell).split())) for cell in table.column_names
+    ]
     seen: dict[str, int] = {}
     for cell in header:
         seen[cell] = seen.get(cell, 0) + 1

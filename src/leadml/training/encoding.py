@@ -26,6 +26,7 @@ SMALL_ROWS = 1000
 RARE_ON_SMALL = 5
 RARE = 2
 MAX_LEVELS = 1000
+FARTHEST = 1e299  # beyond 1e300 LightGBM cannot tell a threshold from an infinite one
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,11 @@ def columns_of(
     hints = hints or {}
     found = [_describe(frame[name], str(name), hints.get(str(name), Hint())) for name in names]
     if created_at:
-        found += _calendar(frame[created_at], created_at)
+        taken = {column.name for column in found}
+        for column in _calendar(frame[created_at], created_at):
+            while column.name in taken:  # the table has a column of that very name
+                column = replace(column, name=f"{column.name}_")
+            found.append(column)
     return tuple(found)
 
 
@@ -183,7 +188,7 @@ def encode(schema: Schema, frame: Any) -> Encoded:
     for i, column in enumerate(schema.columns):
         values = _read(column, frame[column.source])
         if column.kind is Kind.NUMBER:
-            matrix[:, i] = values
+            matrix[:, i] = np.clip(values, -FARTHEST, FARTHEST)
         else:
             categories.append(i)
             k = len(column.levels)

@@ -88,6 +88,7 @@ def label(frame: pd.DataFrame, config: TrainConfig) -> Labels:
     if not len(frame):
         raise TableEmpty("the table has a header but no rows", fix="export leads with outcomes")
     target = _target(frame, config)
+    _refuse_two_roles(config, target)
     ever, positive = _read_outcome(frame[target], target, config.positive)
     created = outcome_at = None
     if config.created_at:
@@ -105,6 +106,22 @@ def label(frame: pd.DataFrame, config: TrainConfig) -> Labels:
         found = _within_horizon(ever, created, outcome_at, config, target, positive)
     _refuse_hopeless(found)
     return found
+
+
+def _refuse_two_roles(config: TrainConfig, target: str) -> None:
+    said = {
+        "--created-at": config.created_at,
+        "--outcome-at": config.outcome_at,
+        "the id": config.id,
+        "--order-by": config.order_by,
+    }
+    for option, column in said.items():
+        if column and column == target:
+            raise ConfigError(
+                f"column '{target}' cannot be both the outcome and {option}",
+                column=target,
+                fix="name two columns, or leave one of them out",
+            )
 
 
 def _target(frame: pd.DataFrame, config: TrainConfig) -> str:
@@ -350,6 +367,12 @@ def _refuse_hopeless(labels: Labels) -> None:
             column=labels.target,
             fix="bring leads of both kinds, or choose a shorter horizon",
         )
+    if not len(known):
+        raise TableEmpty(
+            f"no lead has a known outcome{because}",
+            column=labels.target,
+            fix="choose a shorter horizon with --horizon-days, or bring a longer history",
+        )
     fewer = min(positives, len(known) - positives)
     if fewer < FEWEST_CONVERSIONS:
         what = "conversions" if fewer == positives else "leads that did not convert"
@@ -359,7 +382,9 @@ def _refuse_hopeless(labels: Labels) -> None:
             f"only {fewer} {what} among {len(known)} leads with a known outcome{because}; "
             f"at least {FEWEST_CONVERSIONS} are needed",
             column=labels.target,
-            fix="bring a longer history, or name another outcome such as accepted by sales",
+            fix="bring a longer history, "
+            + ("a shorter --horizon-days, " if labels.horizon_days else "")
+            + "or name another outcome such as accepted by sales",
         )
 
 

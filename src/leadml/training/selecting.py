@@ -17,6 +17,7 @@ __all__ = ["Selection", "select_columns"]
 
 FREE_TEXT_LEVELS = 100
 FREE_TEXT_SHARE = 0.5
+FEWEST_UNIQUE = 10
 LONGEST_NAME = 200
 
 
@@ -74,7 +75,7 @@ def select_columns(frame: pd.DataFrame, config: TrainConfig, known: Any) -> Sele
         if name in special:
             dropped.append((name, special[name]))
         elif name in excluded:
-            dropped.append((name, "you said so"))
+            dropped.append((name, "left out because you said so"))
         elif plan.role in roles:
             dropped.append((name, roles[plan.role]))
         elif plan.role is None and plan.kind is None and (reason := _useless(rows[name], name)):
@@ -120,7 +121,7 @@ def _useless(series: Any, name: str) -> str:
         if distinct == len(series) > FREE_TEXT_LEVELS and _counts_up(present, name):
             return "an id (different in every row)"
         return ""
-    if distinct == len(series) > FREE_TEXT_LEVELS:
+    if distinct == len(series) >= FEWEST_UNIQUE:
         return "an id (different in every row)"
     if distinct > FREE_TEXT_LEVELS and distinct > FREE_TEXT_SHARE * len(present):
         return "free text or an id (most values occur once)"

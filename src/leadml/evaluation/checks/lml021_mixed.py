@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import numpy as np
@@ -22,6 +23,12 @@ CHECK = Check(
 )
 
 _MOSTLY: Final = 0.5
+_FEWEST: Final = 10
+_CURRENCY: Final = r"(?:[$£¥€]|EUR|USD|GBP|CHF)"
+_FORM = re.compile(
+    rf"{_CURRENCY}? ?[+-]?(?:\d{{1,3}}(?:[., '’]\d{{3}})+|\d+)(?:[.,]\d+)? ?(?:%|{_CURRENCY})?"
+)
+"""Thousands separators, decimal commas, per cent, money: numbers to people only."""
 
 
 def run(data: CheckInput) -> Finding:
@@ -33,21 +40,29 @@ def run(data: CheckInput) -> Finding:
         if reading.kind != "category":
             continue
         words = [i for i, level in enumerate(reading.levels) if number_of(level) is BAD]
-        if not words or len(reading.levels) - len(words) < 10:
+        if not words or len(reading.levels) < _FEWEST:
             continue  # a handful of digits among words are codes
         filled = reading.numbers[~reading.missing]
-        wordy = float(np.isin(filled, words).mean())
-        if 1 - wordy < _MOSTLY:
+        forms = [i for i in words if _FORM.fullmatch(reading.levels[i])]
+        foreign = bool(np.isin(filled, forms).mean() > _MOSTLY)
+        strange = forms if foreign else words
+        share = float(np.isin(filled, strange).mean())
+        if not foreign and (len(reading.levels) - len(words) < _FEWEST or 1 - share < _MOSTLY):
             continue
         if rows is None:
-            rows = np.flatnonzero(np.isin(reading.numbers, words))
-        figures.append({"column": name, "share_of_words": round(wordy, 4)})
+            rows = np.flatnonzero(np.isin(reading.numbers, strange))
+        are = "foreign forms" if foreign else "words"
+        figures.append({"column": name, "share_of_words": round(share, 4), "are": are})
     if not figures or rows is None:
         return CHECK.passed("No column mixes numbers and words.")
     names = [figure["column"] for figure in figures]
+    what = {
+        "words": "are words",
+        "foreign forms": "have a separator, a sign or a unit that is not read",
+    }[figures[0]["are"]]
     return CHECK.found(
         f"{listed(names)} hold{'s' if len(names) == 1 else ''} numbers, but"
-        f" {percent(figures[0]['share_of_words'])} of the values of '{names[0]}' are words, so it"
+        f" {percent(figures[0]['share_of_words'])} of the values of '{names[0]}' {what}, so it"
         " is read as text.",
         columns=names,
         rows=rows,
