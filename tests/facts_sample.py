@@ -6,7 +6,9 @@ and metrics below hang together as those of a real run do.
 
 from __future__ import annotations
 
+import copy
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -87,8 +89,13 @@ def _gains(y: np.ndarray, p: np.ndarray) -> list[dict[str, float]]:
     return points
 
 
-def facts_sample(n_test: int = 4000, seed: int = 7) -> dict[str, Any]:
-    """Complete facts, every optional part present."""
+def facts_sample() -> dict[str, Any]:
+    """Complete facts, every optional part present; a copy of one's own."""
+    return copy.deepcopy(_simulated())
+
+
+@cache
+def _simulated(n_test: int = 4000, seed: int = 7) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
     pages = rng.poisson(rng.gamma(0.7, 1.6, n_test)).astype(float)
     employees = np.exp(rng.normal(4.0, 1.6, n_test)).clip(1, 20000).round()
@@ -322,6 +329,10 @@ def facts_sample(n_test: int = 4000, seed: int = 7) -> dict[str, Any]:
                 "roc_auc": 0.5,
                 "log_loss": _log_loss(y, np.full(n_test, base_rate)),
                 "brier": base_rate * (1 - base_rate),
+                "gains": [
+                    {"share_of_leads": i / 20, "share_of_conversions": i / 20, "lift": 1.0}
+                    for i in range(1, 21)
+                ],
             },
             {
                 "name": "logistic regression",
@@ -399,6 +410,17 @@ def facts_sample(n_test: int = 4000, seed: int = 7) -> dict[str, Any]:
                 "evidence": {},
                 "fix": "",
                 "page": "checks/LML002",
+            },
+            {
+                "code": "LML010",
+                "title": "Ids as columns",
+                "severity": "blocks",
+                "status": "silenced",
+                "detail": "'account' looks like an id.",
+                "columns": ["account"],
+                "fix": "give the column the role id",
+                "page": "checks/LML010",
+                "reason": "accounts come again and again",
             },
             {
                 "code": "LML009",

@@ -50,33 +50,38 @@ def all_charts(facts: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def test_every_chart_is_one_safe_svg(facts: dict[str, Any]) -> None:
+@pytest.fixture(scope="module")
+def drawings(facts: dict[str, Any]) -> dict[str, str]:
+    """Every kind of chart as SVG."""
+    return {name: drawn(chart) for name, chart in all_charts(facts).items()}
+
+
+def test_every_chart_is_one_safe_svg(drawings: dict[str, str]) -> None:
     """Each SVG is well-formed, labelled, free of scripts, styles, links and fixed colours."""
-    for name, chart in all_charts(facts).items():
-        text = drawn(chart)
+    for name, text in drawings.items():
         assert 'role="img" aria-label="what is drawn"' in text, name
         assert not re.search(r"<script|<style|style=|href|url\(h|https?:", text), name
         assert not re.search(r"#[0-9a-fA-F]{3,8}\b(?!\))", text), name
         assert "font-family" not in text, name
 
 
-def test_colours_are_tokens_of_the_sheet(facts: dict[str, Any]) -> None:
+def test_colours_are_tokens_of_the_sheet(drawings: dict[str, str]) -> None:
     """Every colour of a chart is defined in the sheet of the page."""
     from leadml.reports.page import _sheet
 
     used = set()
-    for chart in all_charts(facts).values():
-        used |= set(re.findall(r"var\(--([a-z0-9-]+)\)", drawn(chart)))
+    for text in drawings.values():
+        used |= set(re.findall(r"var\(--([a-z0-9-]+)\)", text))
     assert used >= {"model", "happened", "down", "grid", "ink-2"}
     assert all(f"--{token}:" in _sheet() for token in used)
 
 
-def test_text_fits_the_drawing(facts: dict[str, Any]) -> None:
+def test_text_fits_the_drawing(drawings: dict[str, str]) -> None:
     """No chart is wider than a phone's column."""
-    for name, chart in all_charts(facts).items():
+    for name, text in drawings.items():
         if name == "importance":  # a picture for MLflow only
             continue
-        wide = float(re.search(r'width="([\d.]+)"', drawn(chart))[1])  # type: ignore[index]
+        wide = float(re.search(r'width="([\d.]+)"', text)[1])  # type: ignore[index]
         assert wide <= WIDTH + 8, name
 
 

@@ -85,6 +85,18 @@ def facts() -> dict[str, Any]:
     return facts_sample()
 
 
+DRAWN = ("labels", "gains", "calibration", "score_bands", "months", "effects")
+
+
+@pytest.fixture(scope="module")
+def bare(facts: dict[str, Any]) -> dict[str, Any]:
+    """The same with nothing to draw but the bars of a category: a page in 10 ms."""
+    category = next(effect for effect in facts["effects"] if effect["kind"] == "category")
+    labels = {key: value for key, value in facts["labels"].items() if key != "curve"}
+    rest = {key: value for key, value in facts.items() if key not in DRAWN}
+    return {**rest, "labels": labels, "effects": [category]}
+
+
 @pytest.fixture(scope="module")
 def lean(facts: dict[str, Any]) -> dict[str, Any]:
     """The same with fewer drawings, for tests that render often."""
@@ -178,13 +190,93 @@ def test_waterfall_ends_at_the_probability(facts: dict[str, Any], html: str) -> 
         assert after[-2] == after[-1]
 
 
-def test_a_failed_gate_is_said_in_words(lean: dict[str, Any]) -> None:
-    """Each line of the gate stands on the page with its status, minus signs included."""
-    line = {"name": "champion", "status": "failed", "sentence": "Log loss is worse by -0.1."}
-    html = render_report({**lean, "gate": {"passed": False, "lines": [line]}})
-    text = Page(html).text
-    assert "champion Log loss is worse by −0.1." in text
-    assert '<li class="fail">' in html
+@pytest.mark.parametrize(
+    ("status", "tone", "word"),
+    [
+        ("failed", "fail", "Failed"),
+        ("passed", "pass", "Passed"),
+        ("not_applicable", "note", "Not applicable"),
+    ],
+)
+def test_each_line_of_the_gate_has_icon_and_word(
+    bare: dict[str, Any], status: str, tone: str, word: str
+) -> None:
+    """A line of the gate says its status in colour, in an icon, in a word; minus signs are true."""
+    line = {"name": "champion", "status": status, "sentence": "Log loss moved by -0.1."}
+    html = render_report({**bare, "checks": [], "gate": {"lines": [line]}})
+    assert f"champion Log loss moved by −0.1. {word}" in Page(html).text
+    assert f'<li class="{tone}"><svg' in html
+
+
+def test_a_silenced_check_stands_in_the_open_with_its_reason(html: str) -> None:
+    """What people overruled is not folded away, says why, and where the check is explained."""
+    checks = html.split("The numbered checks of the data")[1].split("<details")[0]
+    assert "Silenced because: accounts come again and again" in checks
+    assert "checks/LML010" in checks
+    assert "give the column the role id" not in checks
+
+
+def test_silence_without_a_reason_is_said(bare: dict[str, Any]) -> None:
+    """A check that was overruled without a word is shown as just that."""
+    check = {"code": "LML001", "title": "t", "severity": "blocks", "status": "silenced"}
+    text = Page(render_report({**bare, "checks": [check]})).text
+    assert "Silenced because: no reason was given" in text
+
+
+def test_every_check_names_its_page(facts: dict[str, Any], html: str) -> None:
+    """Passed, found, silenced or not applicable: the path of the page stands beside it."""
+    for check in facts["checks"]:
+        assert html.count(f'<span class="page">{check["page"]}</span>') == 1
+
+
+def test_without_engagement_nothing_speaks_of_fit(bare: dict[str, Any]) -> None:
+    """Where one kind of column carries all weight, sub-scores and kinds are left out."""
+    both = [{**bare["effects"][0], "role": role} for role in ("fit", "engagement")]
+    assert "engagement" in Page(render_report({**bare, "effects": both})).text
+    for others in ([], [{**both[1], "importance": 0.0}], [{**both[1], "role": "group"}]):
+        text = Page(render_report({**bare, "effects": [both[0], *others]})).text
+        assert not re.search(r"engagement|\bfit\b|Kind", text)
+
+
+EDITS = [
+    {
+        "column": "source",
+        "sentence": "Source: no longer counts; 1 interaction of it removed",
+        "moved": 0.18232,
+        "pairs_removed": ["industry"],
+    }
+]
+
+
+def test_an_edited_version_says_so_at_the_top(bare: dict[str, Any]) -> None:
+    """Edits by hand stand under the title, with their size in a table, on the panel."""
+    effects = [{**bare["effects"][0], "column": "source"}]
+    changed = {**bare, "effects": effects, "edits": EDITS, "recipe": {"edited_from": "leads@3"}}
+    html = render_report(changed)
+    title, rest = html.split("</header>", 1)
+    assert f"Edited by hand from leads@3: {EDITS[0]['sentence']}." in title
+    assert "×1.20" in rest.split(EDITS[0]["sentence"])[1]
+    assert "<b>edited by hand</b>" in rest
+    assert "Edited by hand" not in render_report(bare)
+
+
+def test_a_recalibrated_version_names_its_origin(bare: dict[str, Any]) -> None:
+    """Under the title stands from which version the effects come, and what moved."""
+    html = render_report({**bare, "recalibrated_from": "leads@3"})
+    assert "Recalibrated from leads@3: only the chance" in html.split("</header>")[0]
+    assert "Recalibrated" not in render_report(bare)
+
+
+def test_baselines_are_drawn_beside_the_model(facts: dict[str, Any], html: str) -> None:
+    """A baseline that ranks has its dashes, its key, its column of numbers; a constant has none."""
+    figure = next(f for f in html.split("<figure") if "Gains curve" in f)
+    key, drawing = figure.split("<ul", 1)[1].split("</ul>", 1)
+    assert "logistic regression" in key
+    assert "base rate" not in key
+    assert drawing.count('stroke-dasharray="6,3"') == 1
+    point = facts["baselines"][1]["gains"][3]
+    row = next(r for r in drawing.split("<tr") if ">20\u202f%</th>" in r)
+    assert words.chance(point["share_of_conversions"]) in row
 
 
 def test_tiny_data_gives_a_short_honest_page() -> None:
@@ -219,14 +311,38 @@ OPTIONAL = [
 ]
 
 
-@pytest.mark.parametrize("part", OPTIONAL)
-def test_any_optional_part_may_be_absent(lean: dict[str, Any], part: str) -> None:
-    """The page renders without any one part, and with it empty."""
-    without = {key: value for key, value in lean.items() if key != part}
-    absent = render_report(without)
+def absent_and_empty(facts: dict[str, Any], part: str) -> None:
+    """Proves that the page renders without a part, and alike with it empty."""
+    absent = render_report({key: value for key, value in facts.items() if key != part})
     assert Page(absent).text
-    if isinstance(lean[part], (list, dict)):
-        assert render_report({**lean, part: type(lean[part])()}) == absent
+    if isinstance(facts.get(part), (list, dict)):
+        assert render_report({**facts, part: type(facts[part])()}) == absent
+
+
+@pytest.mark.parametrize("part", OPTIONAL)
+def test_any_optional_part_may_be_absent(bare: dict[str, Any], part: str) -> None:
+    """The page of few drawings renders without any one part, and with it empty."""
+    absent_and_empty(bare, part)
+
+
+@pytest.mark.parametrize("part", ["metrics", "protocol", "baselines", *DRAWN])
+def test_what_is_drawn_may_be_alone(facts: dict[str, Any], bare: dict[str, Any], part: str) -> None:
+    """Each drawing stands without the others, and without the figures that it quotes."""
+    alone = {key: value for key, value in bare.items() if key not in ("metrics", "protocol")}
+    if part == "effects":
+        alone["effects"] = facts["effects"][:1]
+    elif part in DRAWN:
+        alone[part] = facts[part]
+    else:
+        alone |= {"gains": facts["gains"], part: facts[part]}
+    assert "<figure" in render_report(alone)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", OPTIONAL)
+def test_the_full_page_renders_without_any_one_part(lean: dict[str, Any], part: str) -> None:
+    """With all drawings present, too, any one part may be absent or empty."""
+    absent_and_empty(lean, part)
 
 
 @pytest.mark.parametrize(
@@ -238,10 +354,10 @@ def test_any_optional_part_may_be_absent(lean: dict[str, Any], part: str) -> Non
         ("no", "Do not use."),
     ],
 )
-def test_the_verdict_opens_with_its_word_once(lean: dict[str, Any], word: str, say: str) -> None:
+def test_the_verdict_opens_with_its_word_once(bare: dict[str, Any], word: str, say: str) -> None:
     """Each verdict has its words; a sentence that opens with them does not repeat them."""
     verdict = {"word": word, "sentence": f"{say} The reason.", "rule": "a rule"}
-    text = Page(render_report({**lean, "verdict": verdict})).text
+    text = Page(render_report({**bare, "verdict": verdict})).text
     assert text.count(say) == 1
     assert f"{say} The reason." in text
 
@@ -261,12 +377,23 @@ def poisoned(facts: dict[str, Any], nasty: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("nasty", NASTY, ids=range(len(NASTY)))
-def test_text_of_others_stays_text(lean: dict[str, Any], html: str, nasty: str) -> None:
+def test_text_of_others_stays_text(bare: dict[str, Any], html: str, nasty: str) -> None:
     """Scripts, markup and templates in names, levels and reasons add no element at all."""
-    poison = render_report(poisoned(lean, nasty))
-    assert set(Page(poison).tags) <= set(Page(html).tags) | {"span"}
-    assert "49" not in re.findall(r"\{\{.*?\}\}|(?<=>)49(?=<)", poison)
+    stays_text(bare, html, nasty)
+
+
+@pytest.mark.parametrize("nasty", NASTY[:2], ids=range(2))
+def test_text_of_others_stays_text_in_drawings(lean: dict[str, Any], html: str, nasty: str) -> None:
+    """Nor does it where it stands inside a drawing or labels one."""
+    stays_text(lean, html, nasty)
+
+
+def stays_text(facts: dict[str, Any], html: str, nasty: str) -> None:
+    """Proves that a page full of this text has no element or attribute that acts."""
+    poison = render_report(poisoned(facts, nasty))
     page = Page(poison)
+    assert set(page.tags) <= set(Page(html).tags) | {"span"}
+    assert "49" not in re.findall(r"\{\{.*?\}\}|(?<=>)49(?=<)", poison)
     assert not [a for a in page.attributes if a[1].startswith("on") or a[1] in {"src", "href"}]
     assert "<script" not in poison
 
@@ -320,20 +447,15 @@ def test_rendering_is_quick_from_a_cold_start() -> None:
         "t = time.process_time(); from leadml.reports.page import render_report;"
         "render_report(f); print(time.process_time() - t)"
     )
-    seconds = min(
-        float(
-            subprocess.run(
-                [sys.executable, "-c", program],
-                cwd=TESTS,
-                capture_output=True,
-                text=True,
-                check=True,
-                timeout=120,
-            ).stdout
+
+    def seconds() -> float:
+        run = [sys.executable, "-c", program]
+        done = subprocess.run(
+            run, cwd=TESTS, capture_output=True, text=True, check=True, timeout=120
         )
-        for _ in range(2)
-    )
-    assert seconds < 2.5
+        return float(done.stdout)
+
+    assert seconds() < 2.5 or seconds() < 2.5  # a second chance on a busy machine
 
 
 def test_importing_reports_brings_no_chart_library() -> None:
@@ -348,6 +470,12 @@ def test_importing_reports_brings_no_chart_library() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.fixture(scope="module")
+def calibrated(facts: dict[str, Any], bare: dict[str, Any]) -> dict[str, Any]:
+    """Facts whose only curve is that of the calibration."""
+    return {**bare, "calibration": facts["calibration"]}
+
+
 @pytest.mark.parametrize(
     ("predicted", "title"),
     [
@@ -357,19 +485,19 @@ def test_importing_reports_brings_no_chart_library() -> None:
     ],
 )
 def test_the_calibration_title_says_what_the_figures_say(
-    lean: dict[str, Any], predicted: float, title: str
+    calibrated: dict[str, Any], predicted: float, title: str
 ) -> None:
     """A chart is never called right when the sum of its promises is off."""
     rates = {
         "predicted_rate": {"value": predicted, "low": predicted, "high": predicted},
         "base_rate": {"value": 0.061, "low": 0.054, "high": 0.069},
     }
-    html = render_report({**lean, "metrics": {**lean["metrics"], **rates}})
+    html = render_report({**calibrated, "metrics": {**calibrated["metrics"], **rates}})
     assert f"<h3>{title}" in html
 
 
-def test_no_chart_claims_what_the_verdict_denies(lean: dict[str, Any]) -> None:
+def test_no_chart_claims_what_the_verdict_denies(calibrated: dict[str, Any]) -> None:
     """Beside a verdict of no trust the calibration chart counts its groups."""
     verdict = {"word": "rank", "sentence": "s", "rule": "calibration_slope"}
-    html = render_report({**lean, "verdict": verdict})
+    html = render_report({**calibrated, "verdict": verdict})
     assert "<h3>Predicted chances came true</h3>" not in html

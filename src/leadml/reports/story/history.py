@@ -90,7 +90,7 @@ def _pairs(facts: Fact) -> list[tuple[str, Any]]:
         pairs.append(("Leads a week", words.per_week(float(data["leads_per_week"]))))
     if labels.get("as_of"):
         pairs.append(("As of", words.day(labels["as_of"])))
-    return pairs
+    return [(key, value) for key, value in pairs if value is not None]
 
 
 def _set_aside(facts: Fact) -> list[tuple[str, list[str], int]]:
