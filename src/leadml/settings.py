@@ -60,6 +60,15 @@ class Settings(BaseSettings):
         description="MLflow server or database, MLFLOW_TRACKING_URI is read too; a server "
         "started with an empty one follows the pointer file alone",
     )
+    signing_key: str = Field(
+        "",
+        description="file of the private key that signs what is trained; empty leaves it unsigned",
+    )
+    verify_key: str = Field(
+        "",
+        description="file of the public keys that count: anything else is neither served nor "
+        "registered; empty verifies no signature",
+    )
     data_mirror: str = Field(
         "",
         description="folder holding copies of the public data sets; empty means their publishers",

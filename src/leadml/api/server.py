@@ -20,7 +20,7 @@ from leadml.api.gate import is_loopback
 from leadml.api.log import configure
 from leadml.api.protocol import Protocol
 from leadml.errors import ConfigError, KeysMissing
-from leadml.service.serving import Serving
+from leadml.service.serving import UNVERIFIED, Serving
 from leadml.settings import Settings, unknown_settings
 
 __all__ = ["bind", "run"]
@@ -88,6 +88,8 @@ def run(
     configure(settings.log_level, settings.log_format, sys.stderr)
     for variable, near in unknown_settings(os.environ):
         log.warning("there is no such setting", extra={"setting": variable, "meant": near})
+    if not settings.verify_key:
+        log.warning(UNVERIFIED)
     config = uvicorn.Config(
         create_app(settings, serving),
         http=Protocol,

@@ -8,25 +8,25 @@ rows included, takes the place of the one before.
 from __future__ import annotations
 
 import os
-import re
 import secrets
-import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 import orjson
 
-from leadml.errors import BundleError, NoModel, RegistryError
+from leadml.errors import BundleError, BundleRejected, NoModel, RegistryError
+from leadml.registry import trial
 from leadml.registry.aliases import AliasSource, Named, alias_source
 from leadml.registry.bundle import Bundle, canonical, read_bundle
+from leadml.registry.child import Child
 from leadml.registry.place import absolute_uri, check_name
+from leadml.registry.signing import PublicKeys
 
 __all__ = ["CHAMPION", "POINTER", "Champion", "Pointed", "read_pointer", "write_pointer"]
 
@@ -35,7 +35,7 @@ POINTER: Final = "champion.json"
 POINTER_BYTES: Final = 10_000
 FETCH_LIMIT_S: Final = 120.0
 RETRY_AFTER_S: Final = 30.0
-_SENTENCE: Final = 500
+FIRST_WAIT_S: Final = 3.5
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,12 @@ class Champion:
         Name of the registered model.
     tracking_uri
         MLflow's URI; None follows the pointer file alone.
+    keys
+        One of them must have signed a bundle; None takes unsigned ones.
+    trial_limits
+        Try a bundle in a child process within these limits before it is read here, unless
+        it has passed before; None reads it at once. A server sets them: it then keeps
+        answering whatever a bundle does to its reader.
     read
         Reads and proves a bundle, given its folder and the digest it must have.
     fetch_limit_s, retry_after_s
@@ -127,6 +133,8 @@ class Champion:
         name: str,
         tracking_uri: str | None = None,
         *,
+        keys: PublicKeys | None = None,
+        trial_limits: trial.Limits | None = None,
         read: Callable[[Path, str], Bundle] | None = None,
         fetch_limit_s: float = FETCH_LIMIT_S,
         retry_after_s: float = RETRY_AFTER_S,
@@ -139,13 +147,18 @@ class Champion:
         self._source: AliasSource | None = (
             None if self.tracking_uri is None else alias_source(self.tracking_uri)
         )
-        self._read = read or (lambda folder, digest: read_bundle(folder, digest=digest))
+        self._keys = keys
+        self._trial_limits = trial_limits
+        self._read = read or (
+            lambda folder, digest: read_bundle(folder, digest=digest, keys=self._keys)
+        )
         self._fetch_limit_s = fetch_limit_s
         self._retry_after_s = retry_after_s
         self._held: tuple[Named, Bundle] | None = None
         self._silent: str | None = None
         self._refused: dict[Named, tuple[int, int]] = {}
-        self._fetching: _Fetching | None = None
+        self._fetching: tuple[Named, Child] | None = None
+        self._trials: dict[Named, Child] = {}
         self._not_before: dict[Named, float] = {}
 
     @property
@@ -196,10 +209,13 @@ class Champion:
         if self._held is not None and self._held[0] == wanted:
             self.last_error = None
             self._settle_fetch(None)
+            self._stop_trials()
             self._point(wanted, pointed)
             return False
+        self._stop_trials(keep=(wanted, pointed.named if pointed else wanted))
         if self._take(wanted):
             self.last_error = None
+            self._stop_trials()
             self._point(wanted, pointed)
             return True
         # nothing better yet: at least what was verified last
@@ -211,10 +227,9 @@ class Champion:
         return False
 
     def close(self) -> None:
-        """Stop fetching."""
-        if self._fetching is not None:
-            self._fetching.stop()
-            self._fetching = None
+        """Stop fetching and trying."""
+        self._stop_fetch()
+        self._stop_trials()
 
     # --- asking -------------------------------------------------------------------
 
@@ -252,6 +267,8 @@ class Champion:
         seen = _state(folder)
         if seen is not None and self._refused.get(wanted) != seen:
             try:
+                if not self._passed(wanted, folder):
+                    return False
                 self._held = (wanted, self._read(folder, wanted.digest))
             except BundleError as error:
                 self._refused[wanted] = seen
@@ -271,19 +288,26 @@ class Champion:
 
     def _settle_fetch(self, wanted: Named | None) -> None:
         """End a fetch that is done, hangs, or is no longer wanted."""
-        fetching = self._fetching
-        if fetching is None:
+        if self._fetching is None:
             return
-        if fetching.wanted != wanted:
-            self.close()
+        fetched, child = self._fetching
+        if fetched != wanted:
+            self._stop_fetch()
             return
-        said = fetching.said(self._fetch_limit_s)
+        said = child.said()
         if said is None:
             return
         self._fetching = None
         if said:
             self.rejected["not_fetched"] += 1
-            self.last_error = f"version {fetching.wanted.version} is not served: {said}"
+            self.last_error = (
+                f"version {fetched.version} is not served: it cannot be fetched: {said}"
+            )
+
+    def _stop_fetch(self) -> None:
+        if self._fetching is not None:
+            self._fetching[1].stop()
+            self._fetching = None
 
     def _start_fetch(self, wanted: Named) -> None:
         if self.tracking_uri is None:
@@ -293,15 +317,51 @@ class Champion:
         if now < self._not_before.get(wanted, 0.0):
             return
         self._not_before[wanted] = now + self._retry_after_s
-        self._fetching = _Fetching(
+        command = [
+            *(sys.executable, "-m", "leadml.registry.errands", "fetch"),
+            *("--models-dir", str(self.models_dir.absolute())),
+            *("--name", self.name, wanted.version),
+        ]
+        if self._keys is not None:
+            command += ["--verify-key", str(self._keys.path)]
+        # the address may hold a password, and arguments can be seen by other users
+        environment = {**os.environ, "MLFLOW_TRACKING_URI": self.tracking_uri}
+        self._fetching = (
             wanted,
-            [
-                *(sys.executable, "-m", "leadml.registry.errands", "fetch"),
-                *("--models-dir", str(self.models_dir.absolute())),
-                *("--name", self.name, wanted.version),
-            ],
-            self.tracking_uri,
+            Child(command, environment, limit_s=self._fetch_limit_s, what="fetching it"),
         )
+
+    # --- trying --------------------------------------------------------------------
+
+    def _passed(self, wanted: Named, folder: Path) -> bool:
+        """Whether a bundle has passed its trial; False while that runs.
+
+        Waits for it only where nothing else could be served meanwhile.
+
+        Raises
+        ------
+        BundleRejected
+            It failed, crashed, or took too long or too much.
+        """
+        home = self.models_dir / self.name
+        if self._trial_limits is None or trial.is_proven(home, wanted.digest):
+            return True
+        child = self._trials.get(wanted)
+        if child is None:
+            child = trial.start(folder, wanted.digest, self._keys, self._trial_limits)
+            self._trials[wanted] = child
+        said = child.said(FIRST_WAIT_S if self._held is None else 0.0)
+        if said is None:
+            return False
+        del self._trials[wanted]
+        if said:
+            raise BundleRejected(f"tried in a process of its own: {said}")
+        trial.remember(home, wanted.digest)
+        return True
+
+    def _stop_trials(self, keep: Collection[Named] = ()) -> None:
+        for named in [each for each in self._trials if each not in keep]:
+            self._trials.pop(named).stop()
 
 
 def _state(folder: Path) -> tuple[int, int] | None:
@@ -311,42 +371,3 @@ def _state(folder: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_ino, found.st_mtime_ns
-
-
-class _Fetching:
-    """A child process that fetches one version; the server itself never imports MLflow."""
-
-    def __init__(self, wanted: Named, command: list[str], tracking_uri: str) -> None:
-        self.wanted = wanted
-        self._began = time.monotonic()
-        self._output: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the child)
-        self._child = subprocess.Popen(  # noqa: S603 (our own interpreter, no shell)
-            command,
-            env={**os.environ, "MLFLOW_TRACKING_URI": tracking_uri},  # it may hold a password
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=self._output,
-        )
-
-    def said(self, limit_s: float) -> str | None:
-        """None while it runs, "" when it succeeded, otherwise what went wrong."""
-        code = self._child.poll()
-        if code is None:
-            if time.monotonic() - self._began < limit_s:
-                return None
-            self.stop()
-            return f"fetching it took longer than {limit_s:g} s"
-        self._output.seek(0, os.SEEK_END)
-        self._output.seek(max(0, self._output.tell() - 4 * _SENTENCE))
-        lines = self._output.read().decode("utf-8", "replace").strip().splitlines()
-        self._output.close()
-        if code == 0:
-            return ""
-        last = re.sub(r"\s+", " ", lines[-1])[:_SENTENCE] if lines else f"exit code {code}"
-        return f"it cannot be fetched: {last}"
-
-    def stop(self) -> None:
-        """End the child and wait for it."""
-        self._child.kill()
-        self._child.wait()
-        self._output.close()

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from leadml.errors import LeadmlError
+from leadml.registry.signing import PublicKeys
 from leadml.registry.tracking import Registry
 
 __all__ = ["main"]
@@ -26,11 +27,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     fetch = errands.add_parser("fetch", help="bring a version from MLflow into the models folder")
     fetch.add_argument("--models-dir", type=Path, required=True)
     fetch.add_argument("--name", required=True)
+    fetch.add_argument("--verify-key", help="file of the public keys that count")
     fetch.add_argument("version")
     given = parser.parse_args(arguments)
     try:
         uri = os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
-        Registry(uri, given.models_dir).fetch(given.name, given.version)
+        keys = PublicKeys.of(given.verify_key) if given.verify_key else None
+        Registry(uri, given.models_dir, keys=keys).fetch(given.name, given.version)
     except LeadmlError as error:
         sys.stderr.write(error.sentence() + "\n")
         return error.exit_code

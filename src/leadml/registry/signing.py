@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import importlib.util
 import os
 import re
 import tempfile
@@ -24,7 +25,15 @@ import orjson
 
 from leadml.errors import BundleUnsigned, ConfigError, ExtraMissing
 
-__all__ = ["SIGNATURE", "SIGNATURE_BYTES", "PublicKeys", "create_keys", "public_keys_of", "sign"]
+__all__ = [
+    "SIGNATURE",
+    "SIGNATURE_BYTES",
+    "PublicKeys",
+    "check_pair",
+    "create_keys",
+    "public_keys_of",
+    "sign",
+]
 
 SIGNATURE: Final = "signature.json"
 """Name of the signature inside a bundle; the digest of the bundle leaves it out."""
@@ -155,7 +164,38 @@ def public_keys_of(private: Path | str) -> PublicKeys:
     return PublicKeys(path, {_fingerprint(public): public})
 
 
+def check_pair(private: Path | str | None, keys: PublicKeys | None) -> None:
+    """Refuse keys with which no training could register what it made.
+
+    Raises
+    ------
+    ConfigError
+        Signatures count here, and there is no private key or one of another pair; or the
+        private key cannot be used.
+    ExtraMissing
+        The library model-signing is not installed.
+    """
+    if private is None:
+        if keys is not None:
+            raise ConfigError(
+                "only signed models count here, and LEADML_SIGNING_KEY names no key to sign with",
+                fix="set LEADML_SIGNING_KEY, or train where LEADML_VERIFY_KEY is not set",
+            )
+        return
+    own = public_keys_of(private)
+    if keys is not None and not set(own.fingerprints) <= keys.keys.keys():
+        raise ConfigError(
+            "LEADML_SIGNING_KEY is not the private key of one that LEADML_VERIFY_KEY names",
+            fix="name two files of one pair, or both public keys in one file",
+        )
+    if importlib.util.find_spec("model_signing") is None:
+        raise ExtraMissing(_NO_LIBRARY, fix=_NO_LIBRARY_FIX)
+
+
 # --- signing ---------------------------------------------------------------------
+
+_NO_LIBRARY: Final = "signing needs the library model-signing, which is not installed"
+_NO_LIBRARY_FIX: Final = "pip install 'leadml[train]', or unset LEADML_SIGNING_KEY"
 
 
 def sign(files: Mapping[str, bytes], private: Path | str) -> bytes:
@@ -172,10 +212,7 @@ def sign(files: Mapping[str, bytes], private: Path | str) -> bytes:
     try:
         from model_signing import hashing, signing
     except ImportError as error:
-        raise ExtraMissing(
-            "signing needs the library model-signing, which is not installed",
-            fix="pip install 'leadml[train]', or unset LEADML_SIGNING_KEY",
-        ) from error
+        raise ExtraMissing(_NO_LIBRARY, fix=_NO_LIBRARY_FIX) from error
     with tempfile.TemporaryDirectory(prefix="leadml-") as scratch:
         folder, written = Path(scratch) / "bundle", Path(scratch) / SIGNATURE
         folder.mkdir()

@@ -45,6 +45,8 @@ from leadml.registry.place import (
     sqlite_path,
 )
 from leadml.registry.pyfunc import OUTPUT, SCRIPT
+from leadml.registry.signing import SIGNATURE, SIGNATURE_BYTES, PublicKeys
+from leadml.registry.trial import remember
 
 __all__ = ["CHALLENGER", "Moved", "Registered", "Registry", "VersionInfo"]
 
@@ -150,12 +152,16 @@ class Registry:
         Name of the MLflow experiment of new runs.
     progress
         Told in a few words what is going on.
+    keys
+        One of them must have signed whatever is registered, fetched or promoted; None
+        takes unsigned bundles.
     """
 
     tracking_uri: str
     models_dir: Path
     experiment: str = "leadml"
     progress: Callable[[str], None] = lambda _: None
+    keys: PublicKeys | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tracking_uri", absolute_uri(self.tracking_uri))
@@ -248,7 +254,7 @@ class Registry:
         RegistryError
             MLflow refuses or does not answer; nothing is registered then.
         """
-        made = read_bundle(bundle)
+        made = read_bundle(bundle, keys=self.keys)
         name = check_name(name or made.name)
         with _mlflow(self.tracking_uri, "refuses the training"):
             from mlflow.exceptions import MlflowException
@@ -269,7 +275,8 @@ class Registry:
             self.progress("registering the version")
             version = self._register(client, name, made, run_id, model_id, facts)
             folder = self.models_dir / name / version
-            copy_bundle(bundle, folder, digest=made.digest)
+            copy_bundle(bundle, folder, digest=made.digest, keys=self.keys)
+            remember(folder.parent, made.digest)  # read and tried here, in no server
             alias = self._first_alias(client, name, version, made.digest, facts)
         return Registered(name, version, alias, run_id, made.digest, folder)
 
@@ -531,13 +538,13 @@ class Registry:
             folder = self.models_dir / name / named.version
             if folder.exists():
                 try:
-                    return read_bundle(folder, digest=named.digest).folder
+                    return read_bundle(folder, digest=named.digest, keys=self.keys).folder
                 except BundleError:
                     self.progress(f"version {named.version} is damaged here, fetching it again")
             self.progress(f"fetching version {named.version}")
             with tempfile.TemporaryDirectory(prefix="leadml-") as scratch:
                 source = self._download(client, name, named.version, Path(scratch))
-                copy_bundle(source, folder, digest=named.digest)
+                copy_bundle(source, folder, digest=named.digest, keys=self.keys)
         return folder
 
     def _download(self, client: Any, name: str, version: str, scratch: Path) -> Path:
@@ -548,13 +555,12 @@ class Registry:
         where = f"{uri.rstrip('/')}/{_BUNDLE_PATH}"
         listed = list_artifacts(artifact_uri=where, tracking_uri=self.tracking_uri)
         sizes = {Path(each.path).name: each for each in listed}
-        if sizes.keys() != LIMITS.keys() or any(each.is_dir for each in listed):
+        if sizes.keys() - {SIGNATURE} != LIMITS.keys() or any(each.is_dir for each in listed):
             raise BundleError(f"version {version} of '{name}' holds no bundle of leadml")
         for file, each in sizes.items():
-            if each.file_size is not None and each.file_size > LIMITS[file]:
-                raise BundleError(
-                    f"{file} of version {version} is larger than {LIMITS[file]:,} bytes"
-                )
+            limit = LIMITS.get(file, SIGNATURE_BYTES)
+            if each.file_size is not None and each.file_size > limit:
+                raise BundleError(f"{file} of version {version} is larger than {limit:,} bytes")
         folder = scratch / "bundle"
         folder.mkdir()
         for file in sizes:

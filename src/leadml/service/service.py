@@ -72,7 +72,7 @@ class Leadml:
 
         started = time.perf_counter()
         frame, config, test_frame = self._history(source, dict(options or {}), progress)
-        registry = self._registry(progress)
+        registry = self._registry(progress, registering=True)
         with ThreadPoolExecutor(1) as aside:
             prepared = aside.submit(registry.prepare)  # a fresh database takes seconds
             result = train(
@@ -115,6 +115,7 @@ class Leadml:
                 metrics=facts,
                 golden=golden,
                 card=card,
+                signing_key=self.settings.signing_key or None,
             )
             registered = registry.log_training(
                 folder,
@@ -162,7 +163,7 @@ class Leadml:
                 fix="train one: leadml train FILE --target COLUMN",
             )
         frame, config, _ = self._history(source, asked, progress)
-        registry = self._registry(progress)
+        registry = self._registry(progress, registering=True)
         served = self.served()
         result = recalibrate(frame, config, champion, served.facts, progress=progress)
         return self._register(result, config, registry, started, progress)
@@ -248,7 +249,7 @@ class Leadml:
         }
         edit(served.scorer.scorecard, edits)  # refused before anything is read
         frame, config, _ = self._history(source, {"like": like, "outcomes": outcomes}, progress)
-        registry = self._registry(progress)
+        registry = self._registry(progress, registering=True)
         result = train(
             frame,
             config,
@@ -299,10 +300,14 @@ class Leadml:
         from datetime import UTC, datetime, timedelta
 
         from leadml.registry.champion import Champion
+        from leadml.service.serving import verify_keys
         from leadml.training.rivals import Rival
 
         pointer = Champion(
-            Path(self.settings.models_dir), name, tracking_uri=self.settings.tracking_uri
+            Path(self.settings.models_dir),
+            name,
+            tracking_uri=self.settings.tracking_uri,
+            keys=verify_keys(self.settings),
         )
         try:
             version, bundle = pointer.current()
@@ -317,13 +322,20 @@ class Leadml:
             seen = (newest + timedelta(days=1)).timestamp()
         return Rival(f"{name}@{version}", bundle.scorecard, bundle.metrics.get("config", {}), seen)
 
-    def _registry(self, progress: Progress = silent) -> Registry:
+    def _registry(self, progress: Progress = silent, *, registering: bool = False) -> Registry:
+        """MLflow and the models folder; keys that could not sign are refused at once."""
+        from leadml.registry.signing import check_pair
         from leadml.registry.tracking import Registry
+        from leadml.service.serving import verify_keys
 
+        keys = verify_keys(self.settings)
+        if registering:
+            check_pair(self.settings.signing_key or None, keys)
         return Registry(
             self.settings.tracking_uri or "sqlite:///mlflow.db",
             Path(self.settings.models_dir),
             progress=lambda step: progress(step, 0, 1),
+            keys=keys,
         )
 
     def _history(
@@ -383,16 +395,17 @@ class Leadml:
 
     def served(self, version: str | None = None) -> Served:
         """The champion, or a version by its number or alias, laid out for scoring."""
-        from leadml.service.serving import Served, Serving
+        from leadml.service.serving import Served, Serving, verify_keys
 
         if version is None:
-            serving = Serving.of(self.settings)
+            serving = Serving.of(self.settings, trial=False)
             serving.refresh()
             return serving.current()
         from leadml.registry.bundle import read_bundle
 
         folder = self._registry().fetch(self.settings.model_name, version)
-        return Served.of(self.settings.model_name, folder.name, read_bundle(folder))
+        bundle = read_bundle(folder, keys=verify_keys(self.settings))
+        return Served.of(self.settings.model_name, folder.name, bundle)
 
     def score_file(
         self,

@@ -7,19 +7,35 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from leadml.errors import LeadmlError, NoModel
 from leadml.registry.bundle import Bundle
 from leadml.registry.champion import Champion
+from leadml.registry.signing import PublicKeys
+from leadml.registry.trial import Limits
 from leadml.scorecard import Scorer
 from leadml.service.answers import Versions
 from leadml.settings import Settings
 from leadml.thresholds.policy import Policy
 
-__all__ = ["Pointer", "Served", "Serving"]
+__all__ = ["UNVERIFIED", "Pointer", "Served", "Serving", "verify_keys"]
+
+UNVERIFIED: Final = "bundles are not verified by signature: LEADML_VERIFY_KEY is not set"
+"""What a server says once where no public key is named."""
 
 log = logging.getLogger(__name__)
+
+
+def verify_keys(settings: Settings) -> PublicKeys | None:
+    """The keys whose signatures count; None where the settings name none.
+
+    Raises
+    ------
+    ConfigError
+        What ``LEADML_VERIFY_KEY`` names is no public key.
+    """
+    return PublicKeys.of(settings.verify_key) if settings.verify_key else None
 
 
 class Pointer(Protocol):
@@ -101,16 +117,33 @@ class Serving:
         self._served: Served | None = None
         self._absent = f"no version of '{name}' is served yet"
         self._problem: str | None = None
+        self._told: str | None = None
         self.swaps = 0
         self._lock = threading.Lock()
 
     @classmethod
-    def of(cls, settings: Settings) -> Serving:
-        """Follow the champion that the settings name; nothing is read yet."""
+    def of(cls, settings: Settings, *, trial: bool = True) -> Serving:
+        """Follow the champion that the settings name; nothing but the public key is read yet.
+
+        Parameters
+        ----------
+        settings
+            Where the models are, and whose signature counts.
+        trial
+            Try a bundle in a child process before it is read in this one, as a server
+            must; a command that ends with its model need not.
+
+        Raises
+        ------
+        ConfigError
+            What ``LEADML_VERIFY_KEY`` names is no public key.
+        """
         pointer = Champion(
             Path(settings.models_dir),
             settings.model_name,
             tracking_uri=settings.tracking_uri or None,
+            keys=verify_keys(settings),
+            trial_limits=Limits() if trial else None,
         )
         return cls(settings.model_name, pointer)
 
@@ -146,37 +179,45 @@ class Serving:
         Call it from a worker thread: it reads disk and network.
         """
         with self._lock:
-            try:
-                moved = self._pointer.poll()
-                if self._served is not None and not moved:
-                    self._problem = None
-                    return False
-                version, bundle = self._pointer.current()
-                before = self._served
-                if before is not None and (before.version, before.digest) == (
-                    version,
-                    bundle.digest,
-                ):
-                    self._problem = None
-                    return False
-                self._served = Served.of(self.name, version, bundle)
-                self.swaps += before is not None
-            except NoModel as error:
-                self._absent = error.detail
+            moved = self._look()
+            self._tell()
+        if moved:
+            log.info("serving", extra={"model_version": self.current().versions.model})
+        return moved
+
+    def _look(self) -> bool:
+        try:
+            moved = self._pointer.poll()
+            if self._served is not None and not moved:
                 self._problem = None
                 return False
-            except LeadmlError as error:
-                self._say(f"{error.code}: {error.detail}")
+            version, bundle = self._pointer.current()
+            before = self._served
+            if before is not None and (before.version, before.digest) == (
+                version,
+                bundle.digest,
+            ):
+                self._problem = None
                 return False
+            self._served = Served.of(self.name, version, bundle)
+            self.swaps += before is not None
+        except NoModel as error:
+            self._absent = error.detail
             self._problem = None
-        log.info("serving", extra={"model_version": self._served.versions.model})
+            return False
+        except LeadmlError as error:
+            self._problem = f"{error.code}: {error.detail}"
+            return False
+        self._problem = None
         return True
+
+    def _tell(self) -> None:
+        """Log why the newest champion is not served, once for each reason."""
+        reason = self.degraded
+        if reason is not None and reason != self._told:
+            log.warning("the champion could not be followed", extra={"reason": reason})
+        self._told = reason
 
     def close(self) -> None:
         """Stop following; what is served stays."""
         self._pointer.close()
-
-    def _say(self, problem: str) -> None:
-        if problem != self._problem:
-            log.warning("the champion could not be followed", extra={"reason": problem})
-        self._problem = problem
