@@ -145,6 +145,11 @@ class Settings(BaseSettings):
             raise _refusal(error) from None
 
 
+    def environment(self) -> dict[str, str]:
+        """The variables that give a child process the same settings."""
+        return {PREFIX + name.upper(): str(value) for name, value in self.model_dump().items()}
+
+
 def _refusal(error: ValidationError) -> ConfigError:
     """The first fault as one sentence; input values stay out of it."""
     fault = error.errors(include_input=False, include_url=False)[0]

@@ -22,12 +22,14 @@ from leadml import __version__
 from leadml.api.document import document_of
 from leadml.api.drain import State, draining_on_sigterm
 from leadml.api.gate import Gate
+from leadml.api.jobs import JobRoutes
 from leadml.api.log import places_of
 from leadml.api.metrics import Metrics
 from leadml.api.page import page_of
 from leadml.api.problems import send_bytes
 from leadml.api.protocol import SERVER
 from leadml.api.routes import Endpoint, Routes, served_now
+from leadml.service.jobs import Jobs
 from leadml.service.serving import Serving
 from leadml.settings import Settings
 
@@ -35,6 +37,8 @@ __all__ = ["FIRST_LOOK_S", "Application", "create_app"]
 
 FIRST_LOOK_S: Final = 4.0
 """The server starts without a model when the first look takes longer."""
+
+JOBS_POLL_S: Final = 0.3
 
 log = logging.getLogger(__name__)
 
@@ -88,24 +92,33 @@ def create_app(
     state = State(head_timeout_s=settings.head_timeout_s)
     metrics = Metrics(exchange)
     routes = Routes(settings, serving, state, metrics)
+    jobs = Jobs(settings)
+    filed = JobRoutes(settings, jobs)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         pool = routes.pool = ThreadPoolExecutor(2, thread_name_prefix="leadml-batch")
         looker = ThreadPoolExecutor(1, thread_name_prefix="leadml-champion")
+        filed.pool = disk = ThreadPoolExecutor(4, thread_name_prefix="leadml-files")
         looked = asyncio.Event()
         follower = asyncio.create_task(
             _follow(serving, looker, settings.champion_poll_s, looked, metrics), name="champion"
         )
+        worker = asyncio.create_task(_work(jobs), name="jobs") if settings.max_jobs else None
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(looked.wait(), FIRST_LOOK_S)
         try:
             with draining_on_sigterm(state, settings.drain_s):
                 yield {SERVER: state}
         finally:
-            follower.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await follower
+            for task in (follower, worker):
+                if task is not None:
+                    task.cancel()
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await task
+            await asyncio.to_thread(jobs.close)
+            filed.pool = None
+            disk.shutdown(wait=False, cancel_futures=True)
             looker.submit(serving.close)  # behind a look that may still run
             looker.shutdown(wait=False)
             routes.pool = None
@@ -137,6 +150,9 @@ def create_app(
         ("/v1/model", "GET", routes.model),
         ("/v1/policy", "GET", routes.policy),
         ("/openapi.json", "GET", routes.document),
+        ("/v1/jobs", "POST", filed.create),
+        ("/v1/jobs/{id}", "GET", filed.state),
+        ("/v1/jobs/{id}/result", "GET", filed.result),
         ("/metrics", "GET", routes.counts),
         ("/docs", "GET", docs),
     ):
@@ -183,3 +199,15 @@ async def _follow(
             )
         looked.set()
         await asyncio.sleep(pause_s)
+
+
+async def _work(jobs: Jobs) -> None:
+    while True:
+        try:
+            await asyncio.to_thread(jobs.step)
+        except Exception as error:  # noqa: BLE001 - a full disk today must not end all jobs
+            log.error(
+                "a job could not be worked on",
+                extra={"fault": type(error).__name__, "places": places_of(error)},
+            )
+        await asyncio.sleep(JOBS_POLL_S)

@@ -96,6 +96,8 @@ _EXAMPLE_PROBLEM: Final = {
 _PROBLEMS: Final = {
     "400": "The body is not the JSON that this route takes.",
     "403": "Another machine asks, but no key protects the API.",
+    "404": "There is no such thing.",
+    "409": "The job is not done, or failed.",
     "408": "The body did not arrive in time.",
     "413": "The body is too large, or carries too many leads.",
     "415": "The body is compressed.",
@@ -177,6 +179,7 @@ def _paths() -> dict[str, Any]:
         "/health/ready": _get(
             "ready", "operations", "Health", "Whether leads can be scored", ("403", "503")
         ),
+        **_job_paths(),
         "/metrics": {
             "get": {
                 "operationId": "metrics",
@@ -193,6 +196,59 @@ def _paths() -> dict[str, Any]:
             }
         },
     }
+
+
+def _job_paths() -> dict[str, Any]:
+    named = [{"$ref": "#/components/parameters/job_id"}]
+    file = {"schema": {"type": "string", "format": "binary"}}
+    query = [
+        {"$ref": f"#/components/parameters/{name}"}
+        for name in ("job_reasons", "result_format", "allow_missing")
+    ]
+    taken = _responses("Job", "The job that will score the file.", _UPLOAD)
+    taken["202"] = taken.pop("200")
+    answers = {
+        "description": "One row per lead in the order of the file, as `leadml score` writes it.",
+        "content": {"text/csv": file, "application/vnd.apache.parquet": file},
+    }
+    state = _get("job", "scoring", "Job", "How far a job is", ("403", "404"))
+    state["get"]["parameters"] = named
+    return {
+        "/v1/jobs": {
+            "post": {
+                "operationId": "createJob",
+                "tags": ["scoring"],
+                "summary": "Score a file",
+                "description": "Takes a CSV or Parquet file of any size and scores it in the "
+                "background, all rows under one model version, to the digits of the other routes.",
+                "parameters": query,
+                "requestBody": {
+                    "required": True,
+                    "description": "The file itself, not a form; it may be packed (gzip, zip).",
+                    "content": {
+                        "text/csv": file,
+                        "application/vnd.apache.parquet": file,
+                        "application/octet-stream": file,
+                    },
+                },
+                "responses": taken,
+            }
+        },
+        "/v1/jobs/{id}": state,
+        "/v1/jobs/{id}/result": {
+            "get": {
+                "operationId": "jobResult",
+                "tags": ["scoring"],
+                "summary": "Download what a job scored",
+                "description": "The answers; a row that could not be read has a code in `error`.",
+                "parameters": named,
+                "responses": {"200": answers, **_problem_responses(("403", "404", "409"))},
+            }
+        },
+    }
+
+
+_UPLOAD: Final = ("400", "403", "404", "408", "413", "415", "422", "503")
 
 
 def _get(
@@ -259,6 +315,34 @@ def _parameters() -> dict[str, Any]:
             "required": False,
             "description": "Whether the decision is recorded. Nothing is recorded yet.",
             "schema": {"type": "string", "enum": ["true", "false"], "default": "true"},
+        },
+        "job_id": {
+            "name": "id",
+            "in": "path",
+            "required": True,
+            "description": "The `job_id` that POST /v1/jobs gave.",
+            "schema": {"type": "string"},
+        },
+        "job_reasons": {
+            "name": "reasons",
+            "in": "query",
+            "required": False,
+            "description": "How many reasons per lead, as sentences: 0 to 50.",
+            "schema": {"type": "integer", "minimum": 0, "maximum": 50, "default": 3},
+        },
+        "result_format": {
+            "name": "format",
+            "in": "query",
+            "required": False,
+            "description": "What the result is.",
+            "schema": {"type": "string", "enum": ["csv", "parquet"], "default": "csv"},
+        },
+        "allow_missing": {
+            "name": "allow_missing",
+            "in": "query",
+            "required": False,
+            "description": "Score columns that the file lacks as missing, instead of refusing it.",
+            "schema": {"type": "string", "enum": ["true", "false"], "default": "false"},
         },
     }
 
@@ -447,6 +531,55 @@ def _schemas(served: Served | None) -> dict[str, Any]:
                 "detail": _text("What happened."),
             },
             ("code", "detail"),
+        ),
+        "Job": _object(
+            "A file that is scored in the background.",
+            {
+                "job_id": _text("Its id."),
+                "state": _text("How far it is.", enum=["queued", "running", "done", "failed"]),
+                "created_at": _text("When the file had arrived, UTC.", format="date-time"),
+                "finished_at": _text("When it was done or failed, UTC.", format="date-time"),
+                "bytes": {"type": "integer", "description": "Size of the file."},
+                "result_format": _text("What the result is.", enum=["csv", "parquet"]),
+                "rows": {"type": "integer", "description": "Rows of the file, once read."},
+                "rows_done": {"type": "integer", "description": "Rows answered so far."},
+                "n_row_errors": {"type": "integer", "description": "Rows that cannot be read."},
+                "row_errors": {
+                    "type": "array",
+                    "description": "The first 20 of them.",
+                    "items": _ref("RowError"),
+                },
+                "model_version": _text("The one model version of all rows."),
+                "policy_version": _text("The one version of the thresholds."),
+                "error": _ref("JobError"),
+            },
+            ("job_id", "state", "created_at", "bytes", "result_format"),
+        ),
+        "RowError": _object(
+            "Why one row of a file has no answer.",
+            {
+                "row": {"type": "integer", "description": "The row below the header, from 1."},
+                "code": _text("What, as a stable code."),
+                "field": _text("Which field, where one is at fault."),
+                "detail": _text("What happened."),
+            },
+            ("row", "code", "detail"),
+        ),
+        "JobError": _object(
+            "Why a whole file was refused.",
+            {
+                "code": _text("What, as a stable code."),
+                "title": _text("The kind in words."),
+                "detail": _text("What happened."),
+                "column": _text("Which column, where one is at fault."),
+                "rows": {
+                    "type": "array",
+                    "description": "Which rows, from 1.",
+                    "items": {"type": "integer"},
+                },
+                "fix": _text("What to do."),
+            },
+            ("code", "title", "detail"),
         ),
         "Problem": _object(
             "A failure (RFC 9457).",

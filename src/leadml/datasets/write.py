@@ -6,7 +6,7 @@ import csv
 import gzip
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, Literal, cast
@@ -17,7 +17,7 @@ from leadml.leads.values import BAD, number_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["atomic", "neutral", "write_table"]
+__all__ = ["atomic", "neutral", "write_parts", "write_table"]
 
 _ENDINGS: Final = (".csv", ".csv.gz", ".tsv", ".parquet")
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
@@ -106,6 +106,55 @@ def write_table(frame: pd.DataFrame, path: str | Path, *, safe: bool = True) -> 
         else:
             frame.to_csv(stream, index=False, sep=separator, lineterminator="\n", quoting=quoting)
     return path
+
+
+def write_parts(parts: Iterable[pd.DataFrame], path: str | Path, ending: str) -> Path:
+    """Write a table that comes in parts of the same columns, one part in memory at a time.
+
+    Parameters
+    ----------
+    parts
+        One or more frames of the same columns and types.
+    path
+        The file, whatever its name; complete when it has it.
+    ending
+        ``csv`` (safe for spreadsheets, see :func:`neutral`) or ``parquet``.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+    """
+    path = Path(path)
+    with atomic(path) as stream:
+        if ending == "parquet":
+            _write_parquet(parts, stream)
+            return path
+        for number, part in enumerate(parts):
+            _neutral_frame(part).to_csv(
+                stream,
+                index=False,
+                header=number == 0,
+                lineterminator="\n",
+                quoting=csv.QUOTE_NONNUMERIC if _has_returns(part) else csv.QUOTE_MINIMAL,
+            )
+    return path
+
+
+def _write_parquet(parts: Iterable[pd.DataFrame], stream: IO[bytes]) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    writer = None
+    try:
+        for part in parts:
+            table = pa.Table.from_pandas(part, preserve_index=False)
+            if writer is None:
+                writer = parquet.ParquetWriter(stream, table.schema)
+            writer.write_table(table.cast(writer.schema))
+    finally:
+        if writer is not None:
+            writer.close()
 
 
 def _has_returns(frame: pd.DataFrame) -> bool:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
-from leadml.errors import ColumnMissing, TableEmpty
+from leadml.errors import ColumnMissing, LeadmlError, TableEmpty
 from leadml.leads import Schema
-from leadml.scorecard import digits4, reasons_of
-from leadml.service.answers import stage_without_people
+from leadml.scorecard import digits4
+from leadml.service.answers import answers, stage_without_people
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from leadml.service.serving import Served
 
-__all__ = ["find_id", "refuse_missing_columns", "score_table"]
+__all__ = ["answer_table", "find_id", "refuse_missing_columns", "score_table"]
 
 USUAL_IDS = ("lead_id", "id", "Id", "ID", "Lead Id", "LeadId")
 
@@ -85,14 +85,11 @@ def score_table(served: Served, frame: pd.DataFrame, n_reasons: int = 3) -> pd.D
         "engagement_score": batch.engagement_score,
     }
     if n_reasons:
-        texts: list[list[str]] = [[] for _ in range(n_reasons)]
-        for row in range(len(batch)):
-            reasons, _ = reasons_of(
-                schema, batch.contributions_of(row), batch.values(row), n_reasons
-            )
-            for place in range(n_reasons):
-                texts[place].append(reasons[place]["text"] if place < len(reasons) else "")
-        found |= {f"reason_{place + 1}": column for place, column in enumerate(texts)}
+        made, _ = served.scorer.wording.many(batch.contributions, batch.readings, n_reasons)
+        for place in range(n_reasons):
+            found[f"reason_{place + 1}"] = [
+                reasons[place]["text"] if place < len(reasons) else "" for reasons in made
+            ]
     found["warnings"] = [
         "; ".join(f"{warned.code}: {warned.field}" for warned in batch.warnings.get(row, ()))
         for row in range(len(batch))
@@ -100,3 +97,81 @@ def score_table(served: Served, frame: pd.DataFrame, n_reasons: int = 3) -> pd.D
     found["model_version"] = served.versions.model
     found["policy_version"] = served.versions.policy
     return pd.DataFrame(found)
+
+
+_FIGURES: Final = (
+    *("probability", "score", "grade", "stage", "proposed_stage"),
+    *("fit_score", "engagement_score"),
+)
+
+
+def answer_table(
+    served: Served, frame: pd.DataFrame, start: int = 0, n_reasons: int = 3
+) -> tuple[pd.DataFrame, list[tuple[int, LeadmlError]]]:
+    """Answer the rows of a table as ``POST /v1/scores`` would, bad rows apart.
+
+    Parameters
+    ----------
+    served
+        The model and its policy.
+    frame
+        Some rows of a table.
+    start
+        How many rows stand before them.
+    n_reasons
+        Reasons per lead.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        The columns of :func:`score_table` and ``error``: the code of a row that could
+        not be read, whose figures are empty.
+    refused : list of (int, LeadmlError)
+        Such rows, counted from 1 over the whole table, and why.
+    """
+    import pandas as pd
+
+    schema = served.scorer.schema
+    names = [name for name in frame.columns if name in schema.sources]
+    columns = [_plain(frame[name]) for name in names]
+    rows: Any = zip(*columns, strict=True) if columns else ((),) * len(frame)
+    leads = [dict(zip(names, row, strict=True)) for row in rows]
+    found = answers(
+        served.scorer, served.policy, served.versions, [None] * len(leads), leads, n_reasons
+    )
+    refused = [
+        (start + place + 1, one) for place, one in enumerate(found) if isinstance(one, LeadmlError)
+    ]
+    none: dict[str, Any] = {}
+    fine = [none if isinstance(one, LeadmlError) else one for one in found]
+    id_name = find_id(frame, schema)
+    first = range(start + 1, start + len(frame) + 1)
+    made: dict[str, Any] = {id_name or "row": frame[id_name].to_numpy() if id_name else first}
+    for name in _FIGURES:
+        made[name] = [one.get(name) for one in fine]
+    for place in range(n_reasons):
+        made[f"reason_{place + 1}"] = [
+            one["reasons"][place]["text"] if len(one.get("reasons", ())) > place else ""
+            for one in fine
+        ]
+    made["warnings"] = [
+        "; ".join(f"{w['code']}: {w['field']}" for w in one.get("warnings", ()) if "field" in w)
+        for one in fine
+    ]
+    made["error"] = [one.code if isinstance(one, LeadmlError) else "" for one in found]
+    table = pd.DataFrame(made)
+    for name in ("score", "fit_score", "engagement_score"):
+        table[name] = table[name].astype("Int64")
+    table["probability"] = table["probability"].astype("float64")
+    for name in ("grade", "stage", "proposed_stage"):
+        table[name] = table[name].astype("object").fillna("")
+    table["model_version"] = served.versions.model
+    table["policy_version"] = served.versions.policy
+    return table, refused
+
+
+def _plain(column: pd.Series[Any]) -> list[Any]:
+    """Values as a CRM would send them: None where there is none."""
+    if column.dtype.kind in "iufb":
+        return column.tolist()
+    return column.astype("object").where(column.notna(), None).tolist()
