@@ -22,11 +22,12 @@ unexport VIRTUAL_ENV PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME
 BIN := .venv/bin
 READY := .venv/.ready
 READY_DEV := .venv/.ready-dev
+READY_BENCH := .venv/.ready-bench
 
-.PHONY: help setup format check test test-long browser demo serve bench clean
+.PHONY: help setup format check test test-long browser demo serve bench bench-learning clean
 
 help:  ## Print this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY_DEV)  ## Install everything into .venv (the other targets do so by themselves)
 
@@ -50,6 +51,10 @@ $(READY): uv.lock pyproject.toml
 $(READY_DEV): uv.lock pyproject.toml
 	$(call sync,--group dev)
 	@touch $(READY) $@
+
+$(READY_BENCH): uv.lock pyproject.toml
+	$(call sync,--group dev --group bench)
+	@touch $(READY) $(READY_DEV) $@
 
 format: $(READY_DEV)  ## Rewrite the code in the house style, refresh generated documents
 	$(BIN)/ruff check --fix-only --quiet .
@@ -83,6 +88,9 @@ serve: $(READY)  ## Serve the champion at http://127.0.0.1:8000
 
 bench: $(READY_DEV)  ## Measure scoring speed on this machine
 	$(BIN)/python -m benchmarks
+
+bench-learning: $(READY_BENCH)  ## Compare leadml with what people use instead, on public lead data
+	$(BIN)/python -m benchmarks.learning.run
 
 clean:  ## Remove the environment and caches (data, models and runs stay)
 	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist

@@ -84,7 +84,7 @@ def bank() -> tuple[pd.DataFrame, NDArray[np.int64]]:
     ``duration`` and ``campaign`` are known only after the call.
     """
     (leads,) = _tables("bank")
-    y = (leads["y"] == "yes").to_numpy(dtype=np.int64)
+    y = np.asarray(leads["y"] == "yes", dtype=np.int64)
     return leads.drop(columns=["y", "duration", "campaign"]), y
 
 
@@ -104,7 +104,8 @@ def _coil() -> tuple[pd.DataFrame, NDArray[np.int64], tuple[Split, ...]]:
     train, test = _tables("coil2000")
     leads = pd.concat((train, test), ignore_index=True)
     y = leads.pop("caravan").to_numpy(dtype=np.int64)
-    leads = leads.astype({"c00": "category", "c04": "category"})
+    for name in ("c00", "c04"):
+        leads[name] = leads[name].astype(str).astype("category")
     rows = np.arange(len(leads))
     return leads, y, ((rows[: len(train)], rows[len(train) :]),)
 
@@ -122,9 +123,9 @@ def _olist() -> tuple[pd.DataFrame, NDArray[np.int64], tuple[Split, ...]]:
             "day_of_month": first.dt.day,
         }
     )
-    y = (days <= OLIST_HORIZON_DAYS).to_numpy(dtype=np.int64)
-    train = np.flatnonzero((first >= OLIST_FROM) & (first <= OLIST_TRAIN_TO))
-    test = np.flatnonzero(first >= OLIST_TEST_FROM)
+    y = np.asarray(days <= OLIST_HORIZON_DAYS, dtype=np.int64)
+    train = np.flatnonzero(first.between(pd.Timestamp(OLIST_FROM), pd.Timestamp(OLIST_TRAIN_TO)))
+    test = np.flatnonzero(first >= pd.Timestamp(OLIST_TEST_FROM))
     return columns, y, ((train, test),)
 
 
