@@ -1,0 +1,158 @@
+"""A training killed at any moment leaves nothing half done, and the next one works."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from leadml.errors import NoModel
+from leadml.registry.bundle import read_bundle
+from leadml.registry.champion import Champion
+from leadml.registry.tracking import Registry
+from tests import tracked
+
+LEADS = 500
+LONG_LEADS = 2_000
+MOMENTS = (
+    ("reading outcomes", 1.5),
+    ("drawing the report", 0.9),
+    ("logging the run in MLflow", 0.4),
+    ("drawing the report", 0.9),
+)
+"""A step that has just ended, and the longest wait in seconds before the kill."""
+
+
+class Killing:
+    """A folder in which trainings are started and killed."""
+
+    def __init__(self, folder: Path, leads: int) -> None:
+        self.folder = folder
+        said = self.run("simulate", "history", "--leads", str(leads), "--seed", "4")
+        assert said.returncode == 0, said.stderr
+
+    def command(self, *words: str) -> list[str]:
+        """One command as a list."""
+        return [sys.executable, "-m", "leadml", *words]
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run one command to its end."""
+        return subprocess.run(
+            self.command(*words), cwd=self.folder, capture_output=True, text=True, timeout=300
+        )
+
+    def train(self) -> subprocess.CompletedProcess[str]:
+        """Train to the end."""
+        return self.run("train", "history/leads.csv", "--target", "converted", "--json")
+
+    def kill_training(self, step: str, after_s: float) -> bool:
+        """Kill a training some seconds after a step of it ended; whether it was still at work."""
+        child = subprocess.Popen(
+            self.command("train", "history/leads.csv", "--target", "converted"),
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        assert child.stderr is not None
+        with child.stderr as lines:
+            said = next((line for line in lines if line.startswith(f"{step}: done")), "")
+            assert said, f"no training says '{step}'"
+            time.sleep(after_s)
+            at_work = child.poll() is None
+            if at_work:
+                os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+        return at_work
+
+    def registry(self) -> Registry:
+        """The registry that the trainings wrote to."""
+        return Registry(f"sqlite:///{self.folder}/mlflow.db", self.folder / "models")
+
+    def look(self) -> int:
+        """Count versions, holding each to be whole and the champion to be one of them."""
+        registry = self.registry()
+        versions = registry.versions("leads")
+        for info in versions:
+            found = read_bundle(registry.fetch("leads", info.version))
+            assert info.digest == found.digest
+        pointer = Champion(self.folder / "models", "leads", registry.tracking_uri)
+        try:
+            version, bundle = pointer.current()
+        except NoModel:
+            assert not any("champion" in info.aliases for info in versions)
+        else:
+            (champion,) = [info for info in versions if "champion" in info.aliases]
+            assert champion.version == version
+            assert champion.digest == bundle.digest
+        finally:
+            pointer.close()
+        return len(versions)
+
+
+def hold(folder: Path, leads: int, kills: int, seed: int) -> None:
+    """Kill trainings at random moments; look after each; train once more."""
+    tracked.template(folder)
+    killing = Killing(folder, leads)
+    rng = random.Random(seed)
+    before = struck = 0
+    for turn in range(kills):
+        step, longest_s = MOMENTS[turn % len(MOMENTS)]
+        struck += killing.kill_training(step, rng.uniform(0.0, longest_s))
+        versions = killing.look()
+        assert before <= versions <= before + 1
+        before = versions
+    assert struck > kills // 2, "the kills came too late to say anything"
+    said = killing.train()
+    assert said.returncode == 0, said.stderr
+    assert killing.look() == before + 1
+
+
+def test_a_killed_training_leaves_nothing_half_done(tmp_path: Path) -> None:
+    """Kill -9 at 8 random moments: every version is whole, the champion exists, a rerun works."""
+    hold(tmp_path, LEADS, 8, seed=1)
+
+
+@pytest.mark.slow
+def test_fifty_killed_trainings_leave_nothing_half_done(tmp_path: Path) -> None:
+    """The same at 50 moments of a longer training."""
+    hold(tmp_path, LONG_LEADS, 50, seed=2)
+
+
+def test_the_same_data_and_seed_give_the_same_bundle(tmp_path: Path) -> None:
+    """Two processes with different hash seeds make bundles of one digest."""
+    database = tracked.template(tmp_path)
+    said = subprocess.run(
+        [sys.executable, "-m", "leadml", "simulate", "history", "--leads", "400", "--seed", "6"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert said.returncode == 0, said.stderr
+    digests = []
+    for hash_seed in ("1", "2"):
+        folder = tmp_path / f"run{hash_seed}"
+        folder.mkdir()
+        shutil.copy(database, folder / "mlflow.db")
+        done = subprocess.run(
+            [sys.executable, "-m", "leadml", "train", "../history/leads.csv", "--seed", "7"],
+            cwd=folder,
+            env=os.environ | {"PYTHONHASHSEED": hash_seed},
+            capture_output=True,
+            text=True,
+            timeout=240,
+        )
+        assert done.returncode == 0, done.stderr
+        registry = Registry(f"sqlite:///{folder}/mlflow.db", folder / "models")
+        (info,) = registry.versions("leads")
+        digests.append(info.digest)
+    assert digests[0] == digests[1]
