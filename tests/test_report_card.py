@@ -69,6 +69,23 @@ def test_text_of_others_cannot_act(facts: dict[str, Any]) -> None:
     assert "http://" not in line
 
 
+def test_what_people_overruled_stands_on_the_card(facts: dict[str, Any]) -> None:
+    """Silenced checks carry their reason; edited and recalibrated versions their origin."""
+    edits = [{"column": "source", "sentence": "source: no longer counts", "moved": 0.2}]
+    card = model_card({**facts, "edits": edits, "recalibrated_from": "leads@3"})
+    assert "Silenced because: accounts come again and again" in card
+    opening = card.split("## Intended use")[0]
+    assert "Edited by hand after learning, in the effect of Source." in opening
+    assert "Recalibrated from leads@3" in opening
+
+
+def test_one_kind_of_columns_needs_no_role(facts: dict[str, Any]) -> None:
+    """Where all columns are of one kind the table of effects does not name it."""
+    fit = [{**effect, "role": "fit"} for effect in facts["effects"]]
+    assert "| Role |" in model_card(facts)
+    assert "| Role |" not in model_card({**facts, "effects": fit})
+
+
 def test_tiny_data_has_a_card() -> None:
     """What is unknown is left out; the verdict and the limits stay."""
     card = model_card(facts_minimal())

@@ -241,7 +241,7 @@ def test_without_engagement_nothing_speaks_of_fit(bare: dict[str, Any]) -> None:
 EDITS = [
     {
         "column": "source",
-        "sentence": "Source: no longer counts; 1 interaction of it removed",
+        "sentence": "source: no longer counts; 1 interaction of it removed",
         "moved": 0.18232,
         "pairs_removed": ["industry"],
     }
@@ -254,8 +254,8 @@ def test_an_edited_version_says_so_at_the_top(bare: dict[str, Any]) -> None:
     changed = {**bare, "effects": effects, "edits": EDITS, "recipe": {"edited_from": "leads@3"}}
     html = render_report(changed)
     title, rest = html.split("</header>", 1)
-    assert f"Edited by hand from leads@3: {EDITS[0]['sentence']}." in title
-    assert "×1.20" in rest.split(EDITS[0]["sentence"])[1]
+    assert "Edited by hand from leads@3, in the effect of Source." in title
+    assert "×1.20" in rest.split("Source: no longer counts; 1 interaction of it removed")[1]
     assert "<b>edited by hand</b>" in rest
     assert "Edited by hand" not in render_report(bare)
 

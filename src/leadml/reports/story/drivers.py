@@ -177,8 +177,13 @@ def _edits(facts: Fact) -> Table | None:
     return Table(
         head=("Edited by hand", "Usual change of the odds"),
         rows=tuple(
-            (str(edit["sentence"]), words.odds(abs(float(edit["moved"])))) for edit in edits
+            (_opened(str(edit["sentence"])), words.odds(abs(float(edit["moved"]))))
+            for edit in edits
         ),
         caption="Effects that people changed after learning, and by which factor this usually "
         "moves the odds of a lead. The test above was made with these changes.",
     )
+
+
+def _opened(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]

@@ -58,11 +58,12 @@ def origin(facts: Fact) -> list[str]:
             f"Recalibrated from {champion}: only the chance of a typical lead moved, with the "
             "newest outcomes; every effect is as it was."
         )
-    edits = [str(edit["sentence"]) for edit in facts.get("edits") or ()]
-    if edits:
+    edited = dict.fromkeys(words.name_of(edit) for edit in facts.get("edits") or ())
+    if edited:
         before = (facts.get("recipe") or {}).get("edited_from")
         source = f" from {before}" if before else " after learning"
-        told.append(f"Edited by hand{source}: {'; '.join(edits)}.")
+        plural = "effects" if len(edited) > 1 else "effect"
+        told.append(f"Edited by hand{source}, in the {plural} of {', '.join(edited)}.")
     return told
 
 
