@@ -56,7 +56,7 @@ def drivers(facts: Fact) -> Section | None:
         panels.append(panel)
     return Section(
         "What drives conversion",
-        "effects",
+        "drivers",
         {
             "roles": roles,
             "ranking": ranking,

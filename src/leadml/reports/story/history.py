@@ -23,7 +23,7 @@ def history(facts: Fact) -> Section:
     """Leads, windows, outcome, columns set aside, time to conversion."""
     return Section(
         "What it learned from",
-        "data",
+        "history",
         {
             "lines": _lines(facts),
             "windows": _windows(_spans(facts)),

@@ -42,7 +42,7 @@ class Chart:
 
 @dataclass
 class Section:
-    """A numbered part of the page; ``kind`` names its template, ``body`` fills it."""
+    """A numbered part of the page; ``kind`` names its module, its template, ``body`` fills it."""
 
     title: str
     kind: str

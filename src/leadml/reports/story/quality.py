@@ -27,7 +27,7 @@ def quality(facts: Fact) -> Section | None:
     if not drawn and table is None:
         return None
     return Section(
-        "How good it is", "good", {"charts": drawn, "table": table, "tested": tested(facts)}
+        "How good it is", "quality", {"charts": drawn, "table": table, "tested": tested(facts)}
     )
 
 

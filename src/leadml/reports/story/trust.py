@@ -49,7 +49,7 @@ def trust(facts: Fact) -> Section | None:
         return None
     return Section(
         "Can it be trusted?",
-        "checks",
+        "trust",
         {"gate": lines, "found": found, "passed": passed, "aside": aside},
     )
 
