@@ -177,7 +177,22 @@ class Metrics:
             for path in self.exchange.glob("*.json"):
                 if path.stem not in found:
                     found[path.stem] = json.loads(path.read_text("utf-8"))
+                    if not _lives(int(path.stem)):
+                        found[path.stem] |= _ENDED
         return found
+
+
+_ENDED: Final = {"in_flight": 0, "degraded": False, "model": {}, "same_share": None}
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 class _Told:

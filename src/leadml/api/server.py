@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 
 import uvicorn
@@ -19,6 +20,7 @@ from leadml.api.app import create_app
 from leadml.api.gate import is_loopback
 from leadml.api.log import configure
 from leadml.api.protocol import Protocol
+from leadml.api.workers import supervise
 from leadml.errors import ConfigError, KeysMissing
 from leadml.service.serving import UNVERIFIED, Serving
 from leadml.settings import Settings, unknown_settings
@@ -73,7 +75,8 @@ def run(
     settings
         The environment's when left out.
     serving
-        What is served; by default the champion that the settings name.
+        What is served; by default the champion that the settings name. Several workers
+        serve that one always.
     say
         Told in one line where the server listens, once it answers; standard error
         when left out.
@@ -90,8 +93,25 @@ def run(
         log.warning("there is no such setting", extra={"setting": variable, "meant": near})
     if not settings.verify_key:
         log.warning(UNVERIFIED)
+    told = say or _to_stderr
+    announcement = _announcement(settings, listener)
+    with listener:
+        if settings.workers > 1:
+            supervise(settings, listener, lambda: told(announcement))
+        else:
+            _serve(settings, listener, lambda: told(announcement), serving)
+
+
+def _serve(
+    settings: Settings,
+    listener: socket.socket,
+    ready: Callable[[], None],
+    serving: Serving | None = None,
+    exchange: Path | None = None,
+) -> None:
+    """Serve in this process until told to stop."""
     config = uvicorn.Config(
-        create_app(settings, serving),
+        create_app(settings, serving, exchange=exchange),
         http=Protocol,
         ws="none",
         log_config=None,
@@ -101,16 +121,24 @@ def run(
         timeout_keep_alive=75,
         backlog=2048,
     )
-    server = _Server(config, listener, _announcement(settings, listener), say or _to_stderr)
+    server = _Server(config, listener, ready)
     # uvicorn raises the signal again once it is done: the process then ends with 0, not by it
     before = signal.signal(signal.SIGTERM, lambda *_: None) if _in_main_thread() else None
     try:
         with suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
     finally:
-        listener.close()
         if before is not None:
             signal.signal(signal.SIGTERM, before)
+
+
+def _work(handle: int, exchange: Path) -> None:
+    """One of several workers: serve on a listener that another process has bound."""
+    settings = Settings()
+    configure(settings.log_level, settings.log_format, sys.stderr)
+    with socket.socket(fileno=handle) as listener:
+        ready = exchange / f"{os.getpid()}.ready"
+        _serve(settings, listener, ready.touch, exchange=exchange)
 
 
 class _Server(uvicorn.Server):
@@ -120,18 +148,16 @@ class _Server(uvicorn.Server):
         self,
         config: uvicorn.Config,
         listener: socket.socket,
-        announcement: str,
-        say: Callable[[str], None],
+        ready: Callable[[], None],
     ) -> None:
         super().__init__(config)
         self._listener = listener
-        self._announcement = announcement
-        self._say = say
+        self._ready = ready
 
     async def startup(self, sockets: Any = None) -> None:
         await super().startup(sockets=sockets)
         if self.started:
-            self._say(self._announcement)
+            self._ready()
 
     async def shutdown(self, sockets: Any = None) -> None:
         """Stop accepting, answer what was accepted, then shut down as uvicorn does.
@@ -192,3 +218,7 @@ def _to_stderr(line: str) -> None:
 
 def _in_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()
+
+
+if __name__ == "__main__":
+    _work(int(sys.argv[1]), Path(sys.argv[2]))

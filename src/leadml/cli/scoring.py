@@ -15,20 +15,23 @@ __all__ = ["score", "serve"]
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Processes that serve together.")
+    ] = None,
 ) -> None:
     """Serve the champion over HTTP until told to stop.
 
     \b
     Examples:
       leadml serve
-      leadml serve --port 9000
+      leadml serve --port 9000 --workers 4
       curl -s localhost:8000/v1/score -d '{"lead_id": "1", "lead": {"country": "DE"}}'
     """
     with failing_in_one_sentence():
         from leadml.api.server import run
         from leadml.settings import Settings
 
-        given = {"host": host, "port": port}
+        given = {"host": host, "port": port, "workers": workers}
         run(Settings(**{key: value for key, value in given.items() if value is not None}))
 
 

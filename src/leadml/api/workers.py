@@ -1,0 +1,144 @@
+"""Several processes that serve one address."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from leadml.errors import ConfigError
+from leadml.settings import Settings
+
+__all__ = ["supervise"]
+
+START_S: Final = 30.0
+"""Longest wait for all workers to serve, in seconds."""
+
+AGAIN_S: Final = 1.0
+"""Pause before a worker that died is replaced, in seconds."""
+
+log = logging.getLogger(__name__)
+
+
+def supervise(settings: Settings, listener: socket.socket, announce: Callable[[], None]) -> None:
+    """Run ``settings.workers`` processes on one listener until told to stop.
+
+    All of them accept from the same queue, so that a connection is taken by whichever
+    is free. SIGTERM and Ctrl-C are passed on, and each worker drains as a single server
+    does; a worker that dies is replaced.
+
+    Parameters
+    ----------
+    settings
+        Given to the workers as their environment.
+    listener
+        Bound already.
+    announce
+        Called once all workers serve.
+
+    Raises
+    ------
+    ConfigError
+        The workers do not start.
+    """
+    with tempfile.TemporaryDirectory(prefix="leadml-workers-") as exchange:
+        crew = _Crew(settings, listener, Path(exchange))
+        before = {
+            number: signal.signal(number, crew.stop) for number in (signal.SIGTERM, signal.SIGINT)
+        }
+        try:
+            for _ in range(settings.workers):
+                crew.hire()
+            crew.wait_until_ready(time.monotonic() + START_S)
+            if not crew.stopping:
+                announce()
+            while crew.children:
+                crew.look()
+                time.sleep(0.05)
+        finally:
+            crew.kill()
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+class _Crew:
+    """The workers of one listener."""
+
+    def __init__(self, settings: Settings, listener: socket.socket, exchange: Path) -> None:
+        self.children: list[subprocess.Popen[bytes]] = []
+        self.stopping = 0
+        self._settings = settings
+        self._listener = listener
+        self._exchange = exchange
+        self._due: list[float] = []
+        self._deadline = float("inf")
+
+    def hire(self) -> None:
+        """Start one worker."""
+        handle = self._listener.fileno()
+        command = [sys.executable, "-m", "leadml.api.server", str(handle), str(self._exchange)]
+        child = subprocess.Popen(  # noqa: S603 (our own interpreter, no shell)
+            command,
+            env={**os.environ, **self._settings.environment()},
+            pass_fds=[handle],
+            stdin=subprocess.DEVNULL,
+        )
+        self.children.append(child)
+
+    def wait_until_ready(self, deadline: float) -> None:
+        """Wait until every worker has said that it serves."""
+        while not self.stopping:
+            if all((self._exchange / f"{child.pid}.ready").exists() for child in self.children):
+                return
+            if time.monotonic() > deadline or any(c.poll() is not None for c in self.children):
+                raise ConfigError(
+                    "the workers do not start", fix="start one to see why: leadml serve --workers 1"
+                )
+            time.sleep(0.01)
+
+    def stop(self, number: int, frame: FrameType | None) -> None:
+        """Pass a signal on; the first one sets the time by which all must have ended."""
+        if not self.stopping:
+            allowed = self._settings.drain_s + self._settings.shutdown_s + 5.0
+            self._deadline = time.monotonic() + allowed
+            self._listener.close()  # the last worker to close it answers who is in its queue
+        self.stopping += 1
+        for child in self.children:
+            child.send_signal(number)
+
+    def look(self) -> None:
+        """Let go of workers that ended; replace them unless all shall end."""
+        now = time.monotonic()
+        for child in list(self.children):
+            if child.poll() is None:
+                continue
+            self.children.remove(child)
+            if not self.stopping:
+                log.error("a worker died and is replaced", extra={"code": child.returncode})
+                self._due.append(now + AGAIN_S)
+        while not self.stopping and self._due and self._due[0] <= now:
+            self._due.pop(0)
+            self.hire()
+        if not self.stopping and not self.children and self._due:
+            time.sleep(max(0.0, self._due[0] - now))
+            self._due.pop(0)
+            self.hire()
+        if now > self._deadline:
+            self.kill()
+
+    def kill(self) -> None:
+        """End what is left."""
+        for child in self.children:
+            if child.poll() is None:
+                child.kill()
+            child.wait()
+        self.children.clear()

@@ -1,0 +1,87 @@
+"""Several workers: one address, one stop, no failed request; a dead one is replaced."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from test_api_server import LEAD, running
+
+from leadml.registry.aliases import Named
+from leadml.registry.champion import write_pointer
+from tests import hand_made
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    """A folder with one version of the hand-made model."""
+    write_pointer(tmp_path, "leads", Named("1", hand_made.bundle(tmp_path / "leads" / "1")))
+    return tmp_path
+
+
+def children(process: int) -> list[int]:
+    """Processes started by a process."""
+    listed = Path(f"/proc/{process}/task/{process}/children")
+    if not listed.exists():
+        pytest.skip("this system does not list the children of a process")
+    return [int(pid) for pid in listed.read_text().split()]
+
+
+def test_workers_answer_count_and_drain_together(models: Path) -> None:
+    """Two workers answer; metrics add up over both; SIGTERM under load fails no request."""
+    more = {"LEADML_WORKERS": "2", "LEADML_JOBS_DIR": str(models / "jobs")}
+    with running(models, **more) as (process, address, _):
+        assert len(children(process.pid)) == 2
+        for _ in range(40):  # a new connection each, so that both have some
+            assert httpx.post(address + "/v1/score", json=LEAD).status_code == 200
+        deadline = time.monotonic() + 10
+        while True:
+            text = httpx.get(address + "/metrics").text
+            counted = 'leadml_request_seconds_count{route="/v1/score",status="200"} 40.0' in text
+            if counted:
+                break
+            assert time.monotonic() < deadline, text
+            time.sleep(0.1)
+        failures: list[str] = []
+        stopped = threading.Event()
+
+        def ask() -> None:
+            with httpx.Client(base_url=address) as client:
+                while not stopped.is_set():
+                    try:
+                        if client.post("/v1/score", json=LEAD).status_code != 200:
+                            failures.append("status")
+                    except httpx.ConnectError:
+                        return  # the listener is gone: a balancer would know by now
+                    except httpx.HTTPError as error:
+                        failures.append(type(error).__name__)
+
+        threads = [threading.Thread(target=ask) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+        stopped.set()
+        for thread in threads:
+            thread.join(10)
+        assert failures == []
+
+
+def test_dead_worker_is_replaced(models: Path) -> None:
+    """After a worker was killed there are two again, and the address answers all the time."""
+    with running(models, LEADML_WORKERS="2") as (process, address, _):
+        first = children(process.pid)
+        os.kill(first[0], signal.SIGKILL)
+        deadline = time.monotonic() + 20
+        while len(set(children(process.pid)) - {first[0]}) < 2:
+            assert httpx.post(address + "/v1/score", json=LEAD).status_code == 200
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
