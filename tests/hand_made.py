@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,8 @@ import numpy as np
 
 from leadml.leads.schema import Column, Schema
 from leadml.leads.vocabulary import Kind, Role
-from leadml.registry.bundle import golden_rows, write_bundle
+from leadml.registry.bundle import LIMITS, _digest, _seal, canonical, golden_rows, write_bundle
+from leadml.registry.signing import SIGNATURE, sign
 from leadml.scorecard import ColumnTable, PairTable, Reference, Scorecard, Scorer
 from leadml.thresholds.policy import Policy
 
@@ -152,3 +155,20 @@ def bundle(
         card="# leads\n",
         signing_key=signing_key,
     )
+
+
+def reseal(folder: Path, name: str, data: bytes, **manifest: Any) -> str:
+    """Change a file and the manifest with it, as one does who can write both; the new digest."""
+    (folder / name).write_bytes(data)
+    found = json.loads((folder / "manifest.json").read_bytes())
+    found["files"][name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    found.update(manifest)
+    found["seal"] = _seal(found)
+    (folder / "manifest.json").write_bytes(canonical(found))
+    return _digest(found)
+
+
+def sign_again(folder: Path, key: Path) -> None:
+    """Sign whatever lies there, as one does who has the key."""
+    files = {name: (folder / name).read_bytes() for name in LIMITS}
+    (folder / SIGNATURE).write_bytes(sign(files, key))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -30,6 +29,7 @@ from leadml.registry.bundle import (
 )
 from leadml.scorecard import Scorer
 from tests import hand_made
+from tests.hand_made import reseal
 
 
 @pytest.fixture
@@ -37,17 +37,6 @@ def folder(tmp_path: Path) -> Path:
     """A sound bundle."""
     hand_made.bundle(tmp_path / "bundle")
     return tmp_path / "bundle"
-
-
-def reseal(folder: Path, name: str, data: bytes, **manifest: Any) -> None:
-    """Change a file and the manifest with it, as one does who can write both."""
-    (folder / name).write_bytes(data)
-    found = json.loads((folder / "manifest.json").read_bytes())
-    found["files"][name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-    found.update(manifest)
-    rest = {key: value for key, value in found.items() if key != "seal"}
-    found["seal"] = hashlib.sha256(canonical(rest)).hexdigest()
-    (folder / "manifest.json").write_bytes(canonical(found))
 
 
 def test_what_is_read_scores_as_what_was_written(folder: Path) -> None:

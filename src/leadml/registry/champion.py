@@ -23,7 +23,7 @@ import orjson
 from leadml.errors import BundleError, BundleRejected, NoModel, RegistryError
 from leadml.registry import trial
 from leadml.registry.aliases import AliasSource, Named, alias_source
-from leadml.registry.bundle import Bundle, canonical, read_bundle
+from leadml.registry.bundle import Bundle, canonical, read_bundle, verify_bundle
 from leadml.registry.child import Child
 from leadml.registry.place import absolute_uri, check_name
 from leadml.registry.signing import PublicKeys
@@ -340,7 +340,7 @@ class Champion:
 
         Raises
         ------
-        BundleRejected
+        BundleError
             It failed, crashed, or took too long or too much.
         """
         home = self.models_dir / self.name
@@ -348,6 +348,7 @@ class Champion:
             return True
         child = self._trials.get(wanted)
         if child is None:
+            verify_bundle(folder, digest=wanted.digest, keys=self._keys)  # spares most trials
             child = trial.start(folder, wanted.digest, self._keys, self._trial_limits)
             self._trials[wanted] = child
         said = child.said(FIRST_WAIT_S if self._held is None else 0.0)
