@@ -125,3 +125,30 @@ def test_unreadable_times_are_no_times():
     assert frame.converted.tolist() == [1, 1, 0, 0]
     assert frame.converted_at.isna().tolist() == [False, True, True, True]
     assert np.isfinite(frame.converted.to_numpy()).all()
+
+
+def test_stages_of_one_history():
+    """Accepted of those decided on, opportunity of the accepted: each has its own leads."""
+    history = simulate(3000, 1)
+    bare = history.leads.drop(columns=["converted", "converted_at"])
+    words = {
+        word: set(history.outcomes.lead_id[history.outcomes.outcome == word])
+        for word in ("accepted", "rejected", "opportunity")
+    }
+    decided = words["accepted"] | words["rejected"]
+    sal = join_outcomes(bare, history.outcomes, outcome="accepted", among=("accepted", "rejected"))
+    assert set(sal.frame.lead_id) == decided
+    assert sal.frame.converted.sum() == len(words["accepted"])
+    assert any(f"{len(bare) - len(decided)} leads were left out" in note for note in sal.notes)
+    sql = join_outcomes(bare, history.outcomes, outcome="opportunity", among=("accepted",))
+    assert set(sql.frame.lead_id) == words["accepted"]
+    assert sql.frame.converted.sum() == len(words["opportunity"] & words["accepted"])
+    assert sql.frame.index.tolist() == list(range(len(sql.frame)))
+
+
+def test_a_stage_needs_leadmls_words():
+    """A table of deals alone cannot say who was accepted; nothing else is taken for it."""
+    with pytest.raises(OutcomeInvalid, match="'accepted' cannot be found"):
+        join_outcomes(LEADS, DEALS, outcome="accepted")
+    with pytest.raises(OutcomeInvalid, match="'accepted' cannot be found"):
+        join_outcomes(LEADS, DEALS, among=("accepted",))

@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 import leadml
-from leadml.errors import OutcomeInvalid, TargetOneClass
+from leadml.errors import ConfigError, OutcomeInvalid, TargetOneClass
 
 
 @pytest.fixture(scope="module")
@@ -101,3 +101,17 @@ def test_outcomes_that_cannot_be_learned_are_refused():
     with pytest.raises(OutcomeInvalid) as caught:
         leadml.LeadScorer().fit(X, gaps)
     assert caught.value.rows == (5,)
+
+
+def test_rows_in_the_order_of_time_may_tell_of_drift():
+    """`drift="auto"` pulls the parts together where the rate moved along the rows, else not."""
+    frame, y = table(1500)
+    late = np.arange(len(y)) > 1000
+    moved = np.maximum(y, late * (np.random.default_rng(0).random(len(y)) < 0.4))
+    free = np.array(leadml.LeadScorer(folds=2).fit(frame, moved).weights_)
+    pulled = np.array(leadml.LeadScorer(folds=2, drift="auto").fit(frame, moved).weights_)
+    assert np.ptp(pulled) < 0.7 * np.ptp(free)
+    still = leadml.LeadScorer(folds=2, drift="auto").fit(frame, y).weights_
+    assert still == leadml.LeadScorer(folds=2).fit(frame, y).weights_
+    with pytest.raises(ConfigError, match="'auto'"):
+        leadml.LeadScorer(drift="perhaps").fit(frame, y)

@@ -84,6 +84,18 @@ def train(
     name: Name = None,
     query: Query = None,
     silence: Silence = None,
+    outcome: Annotated[
+        str | None,
+        typer.Option(help="Which outcome of the second table counts: accepted, opportunity, won."),
+    ] = None,
+    among: Annotated[
+        list[str] | None,
+        typer.Option(help="Learn only from leads that had one of these outcomes: a,b."),
+    ] = None,
+    search_seconds: Annotated[
+        int | None,
+        typer.Option(min=1, help="Search that long for better parameters of the trees."),
+    ] = None,
     capacity_per_week: Annotated[
         float | None, typer.Option(min=0, help="Leads that sales can work in a week.")
     ] = None,
@@ -111,6 +123,8 @@ def train(
       leadml train leads.csv --target converted
       leadml train bank.csv --target y --positive yes --drop duration,campaign
       leadml train leads.csv outcomes.csv --created-at created --horizon-days 60
+      leadml train leads.csv outcomes.csv --outcome accepted --among accepted,rejected
+      leadml train leads.csv --target won --search-seconds 120
       leadml train leads.csv --target won --capacity-per-week 50 --json
     """
     options = asked(
@@ -128,6 +142,9 @@ def train(
         name=name,
         query=query,
         silence=silence,
+        outcome=outcome,
+        among=among,
+        search_seconds=search_seconds,
         capacity_per_week=capacity_per_week,
         mql_precision=mql_precision,
         sql_precision=sql_precision,
@@ -147,8 +164,9 @@ def asked(**options: Any) -> dict[str, Any]:
         An overruled check comes without its reason.
     """
     given = {option: chosen for option, chosen in options.items() if chosen not in (None, [])}
-    if "drop" in given:
-        given["drop"] = [name.strip() for part in given["drop"] for name in part.split(",")]
+    for key in ("drop", "among"):
+        if key in given:
+            given[key] = [name.strip() for part in given[key] for name in part.split(",")]
     if "silence" in given:
         pairs = [part.partition("=") for part in given["silence"]]
         if not all(code.strip() and reason.strip() for code, _, reason in pairs):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -88,6 +89,7 @@ def join_outcomes(
     created_at: str = "",
     outcome_at: str = "",
     outcome: str = "won",
+    among: Sequence[str] = (),
 ) -> Joined:
     """Say of every lead whether and when the second table knows its outcome.
 
@@ -113,6 +115,9 @@ def join_outcomes(
         Time of creation in ``leads`` and of the outcome in ``outcomes``; empty is found.
     outcome
         Which outcome counts, if the second table has a column of outcomes.
+    among
+        Leads without any of these outcomes are left out: ``("accepted",)`` asks what
+        becomes of accepted leads. Empty takes every lead.
 
     Raises
     ------
@@ -121,7 +126,7 @@ def join_outcomes(
     InvalidValue
         If the key is not unique among the leads.
     OutcomeInvalid
-        If no outcome belongs to a lead.
+        If no outcome belongs to a lead, or one is asked for that no row holds.
     """
     import pandas as pd
 
@@ -138,6 +143,15 @@ def join_outcomes(
     notes: list[str] = []
     whole = outcomes
     outcomes, word_column = _counting(outcomes, outcome, notes)
+    if among:
+        chosen, _ = _counting(whole, among, [])
+        members = set(_texts(chosen[key])) - {None}
+        within = np.array([value in members for value in ids], dtype=bool)
+        notes.append(
+            f"{int((~within).sum())} leads were left out, because they were never "
+            f"{' or '.join(among)}"
+        )
+        leads, ids = leads[within].reset_index(drop=True), ids[within]
     times = _time_columns(outcomes, key)
     outcome_at = outcome_at or _best(times, _OUTCOME_WORDS)
     created_at = created_at or _best(_time_columns(leads, key), _CREATED_WORDS)
@@ -260,20 +274,30 @@ def _shared_key(leads: pd.DataFrame, outcomes: pd.DataFrame) -> str:
     return chosen
 
 
-def _counting(outcomes: pd.DataFrame, outcome: str, notes: list[str]) -> tuple[pd.DataFrame, str]:
-    """The rows of the outcome that counts, if a column holds leadml's own words."""
+def _counting(
+    outcomes: pd.DataFrame, outcome: str | Sequence[str], notes: list[str]
+) -> tuple[pd.DataFrame, str]:
+    """The rows of the outcomes that count, if a column holds leadml's own words."""
+    wanted = (outcome,) if isinstance(outcome, str) else tuple(outcome)
     for name in outcomes.columns:
         words = {text_of(value) for value in outcomes[name].unique()[:50]} - {None}
         if len(words) > 1 and words <= _VOCABULARY:
-            if outcome not in words:
-                raise OutcomeInvalid(
-                    f"no row of '{name}' says '{outcome}'",
-                    column=str(name),
-                    fix=f"choose one of: {', '.join(sorted(map(str, words)))}",
-                )
-            chosen = np.array([text_of(value) == outcome for value in outcomes[name]])
-            notes.append(f"converted means: '{name}' says {outcome}")
+            for word in wanted:
+                if word not in words:
+                    raise OutcomeInvalid(
+                        f"no row of '{name}' says '{word}'",
+                        column=str(name),
+                        fix=f"choose one of: {', '.join(sorted(map(str, words)))}",
+                    )
+            chosen = np.array([text_of(value) in wanted for value in outcomes[name]])
+            notes.append(f"converted means: '{name}' says {' or '.join(wanted)}")
             return outcomes[chosen], str(name)
+    if wanted != (str(Outcome.WON),):
+        raise OutcomeInvalid(
+            f"the table of outcomes has no column of leadml's words, so '{wanted[0]}' cannot be "
+            "found in it",
+            fix=f"add a column with words such as {', '.join(sorted(_VOCABULARY))}",
+        )
     return outcomes, ""
 
 

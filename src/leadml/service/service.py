@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -356,14 +357,23 @@ class Leadml:
         frame = read_table(source, query=query, text=config.as_text)
         if config.outcomes:
             outcomes = read_table(config.outcomes)
+            if like is not None and config.outcome_at not in outcomes.columns:
+                config = replace(config, outcome_at="")  # named by the join of that training
             joined = join_outcomes(
                 frame,
                 outcomes,
                 config.outcomes_join,
                 created_at=config.created_at,
                 outcome_at=config.outcome_at,
+                outcome=config.outcome,
+                among=config.among,
             )
             frame, config = joined.frame, joined.configured(config)
+        elif config.outcome != TrainConfig().outcome or config.among:
+            raise ConfigError(
+                f"'{config.outcome}' is looked for in a second table of outcomes",
+                fix="name it behind the first: leadml train leads.csv outcomes.csv",
+            )
         if file is None and like is None:
             config = guess(frame, config.target).fill(config)
         test_frame = read_table(test, text=config.as_text) if test else None

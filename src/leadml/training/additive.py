@@ -30,7 +30,7 @@ __all__ = ["Additive", "CategoryPart", "NumberPart", "learn_additive"]
 Floats = NDArray[np.float64]
 
 LEVEL_ROWS = 20
-KNOTS = (0.1, 0.3, 0.5, 0.7, 0.9)
+KNOTS = (0.1, 0.3, 0.5, 0.7, 0.9)  # nine bend better inside the history, worse after it
 CLIP = (0.005, 0.995)
 STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 START = 3

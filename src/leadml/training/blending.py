@@ -12,7 +12,7 @@ __all__ = ["affine_calibration", "blend_weights", "log_loss_of"]
 
 Floats = NDArray[np.float64]
 
-PULL = 5.0
+PULL = 12.0
 PULL_UNDER_DRIFT = 50.0
 
 

@@ -17,7 +17,9 @@ from leadml.leads import Kind, Role, Schema
 from leadml.scorecard import Scorecard, Scorer, reasons_of
 from leadml.scorecard.direction import DIRECTIONS
 from leadml.training.encoding import Hint, columns_of, encode
-from leadml.training.learning import BAGS, learn, prove, with_reference
+from leadml.training.learning import BAGS, BASE_RATE_ONLY, learn, prove, with_reference
+from leadml.training.protocols import drifted
+from leadml.training.searching import search
 
 __all__ = ["LeadScorer"]
 
@@ -33,6 +35,12 @@ class LeadScorer(ClassifierMixin, BaseEstimator):
         Which criteria a column belongs to; unnamed columns are fit.
     monotone : mapping of column to "up" or "down", optional
         Numbers whose total effect never moves against the direction as they grow.
+    drift : bool or "auto", default False
+        Weight the parts of the model nearly equally: better for leads of another time
+        than those learned from, worse for leads of the same time. ``"auto"`` does so where
+        the conversion rate moved along the rows, which must stand in the order of time.
+    search_seconds : int, optional
+        Time to search for better parameters of the trees; without, the recipe as it is.
     random_state : int, default 0
         Same seed, same scorecard.
     n_jobs : int, default 1
@@ -76,6 +84,8 @@ class LeadScorer(ClassifierMixin, BaseEstimator):
         folds: int = BAGS,
         roles: Mapping[str, str] | None = None,
         monotone: Mapping[str, str] | None = None,
+        drift: bool | str = False,
+        search_seconds: int | None = None,
         random_state: int = 0,
         n_jobs: int = 1,
         prove: bool = True,
@@ -83,6 +93,8 @@ class LeadScorer(ClassifierMixin, BaseEstimator):
         self.folds = folds
         self.roles = roles
         self.monotone = monotone
+        self.drift = drift
+        self.search_seconds = search_seconds
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.prove = prove
@@ -97,7 +109,7 @@ class LeadScorer(ClassifierMixin, BaseEstimator):
         OutcomeInvalid
             The outcome is missing somewhere, or has more than two classes.
         ConfigError
-            A direction was given to what is no column of numbers.
+            A direction was given to what is no column of numbers, or ``drift`` is no choice.
         """
         frame = _frame(X)
         outcome = np.asarray(y)
@@ -126,14 +138,29 @@ class LeadScorer(ClassifierMixin, BaseEstimator):
         schema = Schema(columns_of(frame, frame.columns, hints))
         encoded = encode(schema, frame)
         self._refuse_directions(schema)
+        y = codes.astype(np.float64)
+        drift = self._drifts(y)
+        self.searched_ = None
+        if self.search_seconds is not None and min(y.sum(), (1 - y).sum()) >= BASE_RATE_ONLY:
+            self.searched_ = search(
+                schema,
+                encoded,
+                y,
+                self.search_seconds,
+                seed=self.random_state,
+                jobs=self.n_jobs,
+                monotone=self.monotone,
+            )
         learned = learn(
             schema,
             encoded,
-            codes.astype(np.float64),
+            y,
             seed=self.random_state,
             folds=self.folds,
             jobs=self.n_jobs,
+            drift=drift,
             monotone=self.monotone,
+            changes=self.searched_.changes if self.searched_ else ({}, {}),
         )
         if self.prove:
             some = slice(None, 2000)
@@ -188,6 +215,13 @@ class LeadScorer(ClassifierMixin, BaseEstimator):
             "reasons": texts,
             "score": batch.score,
         }
+
+    def _drifts(self, y: NDArray[np.float64]) -> bool:
+        if self.drift == "auto":
+            return drifted(y, np.arange(len(y), dtype=np.float64))
+        if isinstance(self.drift, bool):
+            return self.drift
+        raise ConfigError(f"drift={self.drift!r}: True, False or 'auto' are wanted")
 
     def _refuse_directions(self, schema: Schema) -> None:
         numbers = {column.name for column in schema.columns if column.kind is Kind.NUMBER}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from sklearn.model_selection import StratifiedKFold
 from leadml.errors import NotProven
 from leadml.leads import Kind, Schema
 from leadml.scorecard import Reference, Scorecard, Scorer
-from leadml.scorecard.direction import DIRECTIONS, worst_step
+from leadml.scorecard.direction import worst_step
 from leadml.training.additive import Additive, learn_additive
 from leadml.training.blending import (
     PULL,
@@ -25,9 +26,9 @@ from leadml.training.encoding import Encoded
 from leadml.training.trees import (
     Bag,
     learn_bag,
-    plain_recipe,
-    random_recipe,
+    recipes_of,
     shared_dataset,
+    signs_of,
 )
 
 __all__ = ["Learned", "Proof", "learn", "prove"]
@@ -35,7 +36,7 @@ __all__ = ["Learned", "Proof", "learn", "prove"]
 Floats = NDArray[np.float64]
 Tick = Callable[[str, float, float], None]
 
-BAGS = 8
+BAGS = 5
 BASE_RATE_ONLY = 15
 PROOF_TOLERANCE = 1e-9
 
@@ -87,6 +88,7 @@ def learn(
     jobs: int = 1,
     drift: bool = False,
     monotone: Mapping[str, str] | None = None,
+    changes: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {}),
     progress: Tick = quiet,
 ) -> Learned:
     """Learn the default recipe: plain and extra-random depth-2 bags and the additive part.
@@ -103,6 +105,8 @@ def learn(
         Pull the parts' weights nearly equal.
     monotone
         Numbers whose total effect must never move against ``up`` or ``down``.
+    changes
+        Parameters of the plain and of the extra-random bag that replace the recipe's.
     progress
         Called with a step, what is done and the total.
 
@@ -128,10 +132,12 @@ def learn(
 
     dataset = shared_dataset(encoded, y)
     directions = dict(monotone or {})
-    signs = [int(DIRECTIONS.get(directions.get(name, ""), 0)) for name in schema.names]
+    signs = signs_of(schema.names, directions)
     plain, random = (
-        learn_bag(recipe.directed(signs), dataset, encoded, splits, jobs, tick)
-        for recipe in (plain_recipe(len(y), seed), random_recipe(len(y), seed))
+        learn_bag(recipe.changed(other).directed(signs), dataset, encoded, splits, jobs, tick)
+        for recipe, other in zip(
+            recipes_of(len(y), len(schema.columns), seed), changes, strict=True
+        )
     )
     additive = learn_additive(schema, encoded, y, splits, jobs, tick, directions)
     margins = [plain.out_of_fold, random.out_of_fold, additive.out_of_fold]

@@ -30,10 +30,11 @@ from leadml.training.checking import check_history
 from leadml.training.config import FILE_ORDER, TrainConfig
 from leadml.training.encoding import Encoded, columns_of, encode
 from leadml.training.labels import DAY_S, Labels, label, moments_of
-from leadml.training.learning import learn, prove, with_reference
+from leadml.training.learning import BASE_RATE_ONLY, learn, prove, with_reference
 from leadml.training.protocols import Protocol, choose_protocol, drifted
 from leadml.training.recalibrating import intercept_shift
 from leadml.training.rivals import Answered, Rival, answers_of_rival
+from leadml.training.searching import Searched, search
 from leadml.training.selecting import Selection, select_columns
 
 __all__ = ["Given", "TrainingResult", "as_sent", "leads_per_week", "order_of", "train"]
@@ -186,9 +187,10 @@ def _train(
 
     drift = order is not None and drifted(y, order)
 
-    def learn_all() -> _Model:
+    def learn_all(searched: Searched | None = None) -> _Model:
         if given is not None:
             return _edited_given(given, rows, y, config)
+        searched = searched or _search(schema, encoded, y, config, searches, jobs, progress)
         learned = learn(
             schema,
             encoded,
@@ -197,6 +199,7 @@ def _train(
             jobs=jobs,
             drift=drift,
             monotone=directions_of(schema, config),
+            changes=searched.changes if searched else ({}, {}),
             progress=lambda _, done, total: progress("learning from all leads", done, total),
         )
         progress("proving the scorecard", 0, 1)
@@ -209,6 +212,7 @@ def _train(
                 "weights": dict(zip(PARTS, learned.weights, strict=False)),
                 "calibration_slope": learned.slope,
                 "calibration_intercept": learned.intercept,
+                **({"search": searched.as_dict()} if searched else {}),
             },
             proof={
                 "rows": proof.rows,
@@ -221,6 +225,7 @@ def _train(
             monotone=learned.monotone,
         )
 
+    searches = 1
     retest: Callable[[TrainConfig], Floats] | None = None
     if test_frame is not None:
         model = learn_all()
@@ -237,12 +242,14 @@ def _train(
             folds=config.folds,
             seed=config.seed,
         )
-        tested = _test(selection, config, labels, rows, y, order, protocol, jobs, progress)
-        model = learn_all()
+        # forward, what was found in the past serves the final model too; folds search each
+        searches = 1 if protocol.kind == "forward" else len(protocol.splits) + 1
+        tested, found = _test(selection, config, labels, rows, y, order, protocol, jobs, progress)
+        model = learn_all(found if searches == 1 else None)
 
         def retest(recipe: TrainConfig) -> Floats:
             chosen = select_columns(frame, recipe, labels.known)
-            again = _test(chosen, recipe, labels, rows, y, order, protocol, jobs, progress)
+            again, _ = _test(chosen, recipe, labels, rows, y, order, protocol, jobs, progress)
             return again.probability
 
     progress("checking", 0, 1)
@@ -397,9 +404,13 @@ def _test(
     protocol: Protocol,
     jobs: int,
     progress: Progress,
-) -> _Tested:
-    """Repeat the whole training inside every split: schema, levels, knots, blend, calibration."""
+) -> tuple[_Tested, Searched | None]:
+    """Repeat the whole training inside every split: schema, levels, knots, blend, calibration.
+
+    Also gives what the search of the first split found, if one was asked for.
+    """
     total = len(protocol.splits)
+    searches = 1 if protocol.kind == "forward" else total + 1
     done = 0.0
     step = "testing forward in time" if protocol.kind == "forward" else "testing by folds"
     inner = max(1, jobs // total)
@@ -410,6 +421,7 @@ def _test(
         schema = _schema(past, selection, config, labels)
         encoded = encode(schema, past)
         drift = order is not None and drifted(y[train_rows], order[train_rows])
+        searched = _search(schema, encoded, y[train_rows], config, searches, inner, progress)
         learned = learn(
             schema,
             encoded,
@@ -419,6 +431,7 @@ def _test(
             jobs=inner,
             drift=drift,
             monotone=directions_of(schema, config),
+            changes=searched.changes if searched else ({}, {}),
             progress=lambda _, part, of: progress(step, done + 0.8 * part / of, total),
         )
         finished, _ = _finished(learned.scorecard, past, y[train_rows], config)
@@ -428,18 +441,44 @@ def _test(
         )
         done += 1
         progress(step, done, total)
-        return test_rows, batch.probability, batch.score, others
+        return test_rows, batch.probability, batch.score, others, searched
 
     found = joblib.Parallel(n_jobs=min(jobs, total), prefer="threads")(
         joblib.delayed(one)(*split) for split in protocol.splits
     )
     tested = np.concatenate([part[0] for part in found])
-    return _Tested(
+    answers = _Tested(
         y=y[tested],
         probability=np.concatenate([part[1] for part in found]),
         score=np.concatenate([part[2] for part in found]),
         rows=tested,
         baselines={name: np.concatenate([part[3][name] for part in found]) for name in BASELINES},
+    )
+    return answers, found[0][4]
+
+
+def _search(
+    schema: Schema,
+    encoded: Encoded,
+    y: Floats,
+    config: TrainConfig,
+    searches: int,
+    jobs: int,
+    progress: Progress,
+) -> Searched | None:
+    """One of the searches that share the time asked for; None where none was asked or pays."""
+    few = min(y.sum(), len(y) - y.sum())
+    if config.search_seconds is None or few < BASE_RATE_ONLY or not schema.columns:
+        return None
+    return search(
+        schema,
+        encoded,
+        y,
+        config.search_seconds / searches,
+        seed=config.seed,
+        jobs=jobs,
+        monotone=directions_of(schema, config),
+        progress=progress,
     )
 
 
@@ -698,6 +737,8 @@ def _notes(
     for name, direction in model.monotone.items():
         never = "lowers" if direction == "up" else "raises"
         notes.append(f"More {name} never {never} a lead's chance: you asked for it.")
+    if "search" in model.recipe:
+        notes.append(str(model.recipe["search"]["sentence"]))
     if model.edits:
         done = "; ".join(one.sentence for one in model.edits)
         why = f" Why: {config.edits_why}" if config.edits_why else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,13 +13,24 @@ import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
+from leadml.scorecard.direction import DIRECTIONS
 from leadml.training.encoding import Encoded
 
-__all__ = ["Bag", "Node", "TreeRecipe", "learn_bag", "plain_recipe", "random_recipe"]
+__all__ = [
+    "Bag",
+    "Node",
+    "TreeRecipe",
+    "learn_bag",
+    "plain_recipe",
+    "random_recipe",
+    "recipes_of",
+    "signs_of",
+]
 
 Floats = NDArray[np.float64]
 
 ZERO = float(np.float32(1e-35))  # LightGBM's kZeroThreshold
+COLUMNS_SEEN = 20  # per round, within 50 % and 80 %: many columns are seen in parts
 DUMPED_INFINITY = 1e300  # how LightGBM writes an infinite threshold
 
 
@@ -40,16 +51,21 @@ class TreeRecipe:
         directed = {"monotone_constraints": list(signs), "monotone_constraints_method": "basic"}
         return replace(self, params=self.params | directed)
 
+    def changed(self, params: Mapping[str, Any]) -> TreeRecipe:
+        """The same recipe with some parameters replaced."""
+        return replace(self, params=self.params | dict(params))
 
-def _common(n: int, seed: int) -> dict[str, Any]:
+
+def _common(n_columns: int, seed: int) -> dict[str, Any]:
     return {
         "objective": "binary",
         "metric": "binary_logloss",
         "max_depth": 2,
         "num_leaves": 4,
         "min_sum_hessian_in_leaf": 1e-7,
-        "bagging_fraction": 0.75,
+        "bagging_fraction": 0.9,
         "bagging_freq": 1,
+        "feature_fraction": min(0.8, max(0.5, COLUMNS_SEEN / max(n_columns, 1))),
         "min_data_per_group": 50,
         "max_cat_to_onehot": 8,
         "seed": seed,
@@ -60,12 +76,11 @@ def _common(n: int, seed: int) -> dict[str, Any]:
     }
 
 
-def plain_recipe(n: int, seed: int = 0) -> TreeRecipe:
+def plain_recipe(n: int, n_columns: int, seed: int = 0) -> TreeRecipe:
     """The regularised depth-2 bag for ``n`` rows; strongest on large stable sets."""
-    params = _common(n, seed) | {
+    params = _common(n_columns, seed) | {
         "learning_rate": 0.05 if n < 20_000 else 0.1,
         "min_data_in_leaf": int(min(40, max(5, n / 50))),
-        "feature_fraction": 0.5,
         "lambda_l2": 10.0,
         "cat_smooth": 30.0,
         "cat_l2": 20.0,
@@ -73,19 +88,29 @@ def plain_recipe(n: int, seed: int = 0) -> TreeRecipe:
     return TreeRecipe("plain", params)
 
 
-def random_recipe(n: int, seed: int = 0) -> TreeRecipe:
+def random_recipe(n: int, n_columns: int, seed: int = 0) -> TreeRecipe:
     """The extra-random depth-2 bag; ranks better under drift and on small sets."""
-    params = _common(n, seed + 1) | {
+    params = _common(n_columns, seed + 1) | {
         "extra_trees": True,
         "extra_seed": seed + 7,
         "learning_rate": 0.06 if n < 20_000 else 0.15,
         "min_data_in_leaf": int(min(20, max(5, n / 50))),
-        "feature_fraction": 0.6,
         "lambda_l2": 1.0,
         "cat_smooth": 10.0,
         "cat_l2": 10.0,
     }
     return TreeRecipe("random", params)
+
+
+def recipes_of(n: int, n_columns: int, seed: int = 0) -> tuple[TreeRecipe, TreeRecipe]:
+    """Both recipes for ``n`` rows, plain first."""
+    return plain_recipe(n, n_columns, seed), random_recipe(n, n_columns, seed)
+
+
+def signs_of(names: Sequence[str], monotone: Mapping[str, str] | None) -> list[int]:
+    """+1 for ``up``, -1 for ``down``, 0 for columns left free."""
+    given = monotone or {}
+    return [int(DIRECTIONS[given[name]]) if name in given else 0 for name in names]
 
 
 @dataclass(frozen=True)
@@ -178,7 +203,7 @@ def learn_bag(
     )
 
 
-def shared_dataset(encoded: Encoded, y: Floats, max_bin: int = 64) -> lgb.Dataset:
+def shared_dataset(encoded: Encoded, y: Floats, max_bin: int = 255) -> lgb.Dataset:
     """One data set on all training rows, so that all folds share bin edges."""
     params = {
         "max_bin": max_bin,
