@@ -64,8 +64,13 @@ class Killing:
         )
         assert child.stderr is not None
         with child.stderr as lines:
-            said = next((line for line in lines if line.startswith(f"{step}: done")), "")
-            assert said, f"no training says '{step}'"
+            said: list[str] = []
+            for line in lines:
+                said.append(line)
+                if line.startswith(f"{step}: done"):
+                    break
+            else:
+                raise AssertionError(f"the training ended before '{step}': {''.join(said)[-2000:]}")
             time.sleep(after_s)
             at_work = child.poll() is None
             if at_work:
