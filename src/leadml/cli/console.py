@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from leadml.service import Leadml
 
-__all__ = ["Steps", "answer", "failing_in_one_sentence", "interval", "say", "warn"]
+__all__ = ["Steps", "answer", "failing_in_one_sentence", "interval", "lines_of", "say", "warn"]
 
 NOT_WRITABLE = {
     errno.EACCES,
@@ -63,6 +63,21 @@ def interval(estimate: Mapping[str, Any], digits: int = 3, percent: bool = False
     text = form(estimate["value"])
     low, high = estimate.get("low"), estimate.get("high")
     return text if low is None or high is None else f"{text} ({form(low)} to {form(high)})"
+
+
+def lines_of(policy: Mapping[str, Any]) -> str:
+    """The MQL and SQL lines as people read them; a line above 1 lets nobody through.
+
+    Examples
+    --------
+    >>> lines_of({"mql": 0.134, "sql": 2.0})
+    'MQL from 13.4%, SQL for nobody'
+    """
+    words = (
+        f"{name} from {policy[key]:.1%}" if policy[key] <= 1 else f"{name} for nobody"
+        for name, key in (("MQL", "mql"), ("SQL", "sql"))
+    )
+    return ", ".join(words)
 
 
 class Steps:

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from leadml.cli.console import Steps, failing_in_one_sentence, interval, say
+from leadml.cli.console import Steps, failing_in_one_sentence, interval, lines_of, say
 from leadml.errors import NoModel
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def _tell_training(found: dict[str, Any]) -> None:
         f"measured on {found['metrics']['roc_auc']['protocol']}."
     )
     say()
-    say(f"Thresholds: MQL from {policy['mql']:.1%}, SQL from {policy['sql']:.1%}.")
+    say(f"Thresholds: {lines_of(policy)}.")
     say(f"  Why: {policy['reason']}")
     say()
 

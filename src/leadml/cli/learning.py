@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from leadml.cli.console import answer, interval, say
+from leadml.cli.console import answer, interval, lines_of, say
 
 __all__ = ["asked", "init", "report", "show_checks", "show_training", "train"]
 
@@ -202,7 +202,7 @@ def show_training(found: dict[str, Any]) -> None:
         say(f"  {label:<15} {interval(found['metrics'][key])}")
     say(f"  measured on     {found['metrics']['roc_auc']['protocol']}")
     policy = found["policy"]
-    say(f"  thresholds      MQL from {policy['mql']:.1%}, SQL from {policy['sql']:.1%}")
+    say(f"  thresholds      {lines_of(policy)}")
     say(f"                  {policy['reason']}")
     show_checks(found["checks"])
     alias = f", alias {found['alias']}" if found.get("alias") else ""

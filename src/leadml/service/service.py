@@ -6,7 +6,6 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,17 +73,14 @@ class Leadml:
         started = time.perf_counter()
         frame, config, test_frame = self._history(source, dict(options or {}), progress)
         registry = self._registry(progress, registering=True)
-        with ThreadPoolExecutor(1) as aside:
-            prepared = aside.submit(registry.prepare)  # a fresh database takes seconds
-            result = train(
-                frame,
-                config,
-                test_frame=test_frame,
-                champion=self._champion(config.name),
-                jobs=_jobs(),
-                progress=progress,
-            )
-            prepared.result()
+        result = train(
+            frame,
+            config,
+            test_frame=test_frame,
+            champion=self._champion(config.name),
+            jobs=_jobs(),
+            progress=progress,
+        )
         return self._register(result, config, registry, started, progress)
 
     def _register(
