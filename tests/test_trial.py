@@ -32,7 +32,7 @@ def local(models: Path, version: str, base: float = -2.0, **more: Path) -> Named
     return Named(version, hand_made.bundle(models / "leads" / version, base=base, **more))
 
 
-def slow(folder: Path, columns: int = 12_000) -> str:
+def slow(folder: Path, columns: int = 20_000) -> str:
     """Sound, well-sealed, and some seconds of work for its reader; gives the digest."""
     table = ColumnTable(
         thresholds=np.array([1.0]),

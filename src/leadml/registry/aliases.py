@@ -8,6 +8,7 @@ import os
 import re
 import sqlite3
 import threading
+import time
 import urllib.error
 import urllib.request
 from contextlib import closing
@@ -27,6 +28,7 @@ DIGEST_TAG: Final = "leadml.digest"
 
 TIMEOUT_S: Final = 2.0
 DEADLINE_S: Final = 2.5
+STUCK: Final = 3  # questions that hang before no other is asked
 ANSWER_BYTES: Final = 1_000_000
 _VERSION: Final = re.compile(r"[0-9]{1,9}")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
@@ -126,7 +128,7 @@ class _Server:
         if authorization:
             self._headers["Authorization"] = authorization
         self._opener = urllib.request.build_opener(_NoRedirect)
-        self._asking: threading.Thread | None = None
+        self._asking: list[threading.Thread] = []
 
     def ask(self, name: str, alias: str) -> Named | None:
         """Ask in a thread: a server that sends a byte a second never runs into a timeout."""
@@ -138,10 +140,12 @@ class _Server:
             except RegistryError as error:
                 said.append(error)
 
-        if self._asking is None or not self._asking.is_alive():
-            self._asking = threading.Thread(target=ask, name="leadml-alias", daemon=True)
-            self._asking.start()
-            self._asking.join(DEADLINE_S)
+        self._asking = [thread for thread in self._asking if thread.is_alive()]
+        if len(self._asking) < STUCK:
+            thread = threading.Thread(target=ask, name="leadml-alias", daemon=True)
+            self._asking.append(thread)
+            thread.start()
+            thread.join(DEADLINE_S)
         if not said:
             raise RegistryError(f"MLflow at {self.shown} does not answer in {DEADLINE_S:g} s")
         if isinstance(said[0], RegistryError):
@@ -156,7 +160,7 @@ class _Server:
         )
         try:
             with self._opener.open(request, timeout=TIMEOUT_S) as response:
-                data = json.loads(response.read(ANSWER_BYTES))
+                data = json.loads(_body(response))
         except urllib.error.HTTPError as error:
             with error:
                 if _unknown(error):
@@ -173,12 +177,23 @@ class _Server:
         return Named.checked(found.get("version"), tags.get(DIGEST_TAG))
 
 
+def _body(response: Any) -> bytes:
+    """An answer's body; raises TimeoutError where it comes drop by drop."""
+    end = time.monotonic() + TIMEOUT_S
+    found = b""
+    while len(found) < ANSWER_BYTES and (part := response.read1(ANSWER_BYTES)):
+        found += part
+        if time.monotonic() > end:
+            raise TimeoutError("it answers too slowly")
+    return found
+
+
 def _unknown(error: urllib.error.HTTPError) -> bool:
     """Whether MLflow says that the model or the alias does not exist (404 or 400)."""
     if error.code not in (400, 404):
         return False
     try:
-        said = json.loads(error.read(ANSWER_BYTES))
+        said = json.loads(_body(error))
     except (OSError, HTTPException, ValueError, RecursionError):
         return False  # some other server's page: not an answer, so the caller says so
     code = said.get("error_code") if isinstance(said, dict) else None

@@ -28,7 +28,7 @@ import orjson
 
 import leadml
 from leadml.errors import BundleError, BundleRejected, ConfigError, LeadmlError
-from leadml.leads.schema import Schema
+from leadml.features.moments import DERIVED_PARTS
 from leadml.leads.vocabulary import Kind
 from leadml.registry.signing import SIGNATURE, SIGNATURE_BYTES, PublicKeys, sign
 from leadml.scorecard import Scorecard, Scorer, digits4
@@ -514,15 +514,17 @@ def read_bundle(
     path = Path(folder)
     data, manifest = _verified(path, digest, keys)
     try:
-        scorecard = Scorecard.from_dict(
-            {
-                **_loads(data["scorecard.json"], "scorecard.json"),
-                "schema": _loads(data["schema.json"], "schema.json"),
-            }
-        )
+        tables = {
+            **_loads(data["scorecard.json"], "scorecard.json"),
+            "schema": _loads(data["schema.json"], "schema.json"),
+        }
+        scorecard = Scorecard.from_dict(tables)
         for fault in _unsound(scorecard):
             raise BundleError(f"the tables of {path.name} do not fit together: {fault}")
-        policy = Policy.from_dict(_loads(data["policy.json"], "policy.json"))
+        cuts = _loads(data["policy.json"], "policy.json")
+        policy = Policy.from_dict(cuts)
+        for where in (*_ignored(tables, scorecard.as_dict()), *_ignored(cuts, policy.as_dict())):
+            raise BundleError(f"{path.name} says what nobody reads: {where[:80]}")
         metrics = _loads(data["metrics.json"], "metrics.json")
         golden = orjson.loads(data["golden.json"])
         card = data[CARD].decode()
@@ -695,9 +697,31 @@ def _seal(manifest: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical(rest)).hexdigest()
 
 
+def _ignored(said: Any, read: Any, where: str = "") -> Iterator[str]:
+    """Where plain data says more than, or something else than, what was read from it.
+
+    What was read may say more: fields that a later leadml has added, by default.
+    """
+    if said == read:
+        return
+    if isinstance(said, dict) and isinstance(read, dict):
+        for key, value in said.items():
+            if key not in read:
+                yield f"{where}/{key}"
+            else:
+                yield from _ignored(value, read[key], f"{where}/{key}")
+    elif isinstance(said, list) and isinstance(read, list) and len(said) == len(read):
+        for i, (value, other) in enumerate(zip(said, read, strict=True)):
+            yield from _ignored(value, other, f"{where}/{i}")
+    else:
+        yield where or "/"
+
+
 def _unsound(scorecard: Scorecard) -> Iterator[str]:
     """What would make a scorer index wrongly or answer without meaning."""
-    Schema.from_dict(scorecard.schema.as_dict())
+    if not all(isinstance(column.name, str) for column in scorecard.schema.columns):
+        yield "names of columns"
+        return
     if not math.isfinite(scorecard.base):
         yield "the base is not finite"
     for column, table in zip(scorecard.schema.columns, scorecard.columns, strict=True):
@@ -715,6 +739,11 @@ def _unsound(scorecard: Scorecard) -> Iterator[str]:
             yield f"thresholds of {name}"
         if not all(isinstance(v, float | int) for v in (column.low or 0.0, column.high or 0.0)):
             yield f"range of {name}"
+        texts = (column.source, column.phrase, *column.levels, *column.pooled)
+        if not all(isinstance(text, str) for text in texts):
+            yield f"texts of {name}"
+        if column.derive and (column.derive not in DERIVED_PARTS or column.kind is not Kind.NUMBER):
+            yield f"what is derived as {name}"
     for pair in scorecard.pairs:
         if not 0 <= pair.first < len(scorecard.columns) > pair.second >= 0:
             yield "columns of a pair"
