@@ -119,7 +119,7 @@ def _olist() -> tuple[pd.DataFrame, NDArray[np.int64], tuple[Split, ...]]:
         {
             "origin": leads["origin"],
             "landing_page": leads["landing_page_id"],
-            "day_of_week": first.dt.dayofweek,
+            "day_of_week": first.dt.day_of_week,
             "day_of_month": first.dt.day,
         }
     )
