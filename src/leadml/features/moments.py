@@ -50,7 +50,10 @@ def moment_of(value: Any) -> datetime | None | _Bad:
         return BAD
     if moment.tzinfo is None:
         return moment.replace(tzinfo=UTC)
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:  # before the year 1 or after 9999 once its offset is taken off
+        return BAD
 
 
 def part_of(value: Any, derive: str) -> float | None | _Bad:
