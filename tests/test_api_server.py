@@ -21,6 +21,8 @@ from leadml.api.server import bind
 from leadml.errors import ConfigError, KeysMissing
 from leadml.registry.aliases import Named
 from leadml.registry.champion import write_pointer
+from leadml.registry.signing import create_keys
+from leadml.registry.trial import remember
 from leadml.settings import Settings
 from tests import hand_made
 
@@ -231,6 +233,41 @@ def test_misspelt_variable_is_named(models: Path) -> None:
     """A variable that is almost a setting is named in the log."""
     with running(models, LEADML_MODEL_DIR="elsewhere") as (_, _, said):
         assert any("meant=LEADML_MODELS_DIR setting=LEADML_MODEL_DIR" in line for line in said)
+
+
+def test_unverified_bundles_are_said_once(models: Path) -> None:
+    """Without a public key the log says once that nobody's signature is asked for."""
+    with running(models) as (_, address, said):
+        httpx.get(f"{address}/health/ready")
+    assert sum("LEADML_VERIFY_KEY is not set" in line for line in said) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="time and memory are read from /proc")
+def test_a_signed_model_is_served_quickly_and_slim(tmp_path: Path) -> None:
+    """R6: with a cached, signed bundle ready after 1.5 s of work, in at most 120 MB."""
+    private, public = create_keys(tmp_path / "keys")
+    folder = tmp_path / "models" / "leads"
+    named = Named("1", hand_made.bundle(folder / "1", signing_key=private))
+    write_pointer(tmp_path / "models", "leads", named)
+    remember(folder, named.digest)
+    with running(tmp_path / "models", LEADML_VERIFY_KEY=str(public)) as (process, address, said):
+        assert httpx.get(f"{address}/health/ready").status_code == 200
+        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+        seconds = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        megabytes = int(status.partition("VmRSS:")[2].split()[0]) / 1000
+    assert seconds <= 1.5
+    assert megabytes <= 120
+    assert not any("not verified" in line for line in said)
+
+
+def test_an_unsigned_model_is_not_served_where_signatures_count(models: Path) -> None:
+    """With a public key an unsigned bundle is no model, and the server says why."""
+    _, public = create_keys(models / "keys")
+    with running(models, LEADML_VERIFY_KEY=str(public)) as (_, address, _):
+        answer = httpx.get(f"{address}/health/ready")
+        assert answer.status_code == 503
+        assert "not signed" in answer.text
 
 
 def test_serving_loads_nothing_of_learning(models: Path) -> None:

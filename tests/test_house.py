@@ -30,8 +30,8 @@ HEAVY = ("pandas", "sklearn", "scipy", "lightgbm", "mlflow", "altair", "joblib",
 
 # Libraries that another one, which is declared, brings and documents as its own part.
 COMPANIONS = {"starlette": "fastapi", "markupsafe": "jinja2", "threadpoolctl": "scikit-learn"}
-# Declared but not imported: the URL of a database names its driver.
-NAMED_ONLY = {"psycopg"}
+# Declared but not imported: the URL of a database names its driver, model-signing needs the other.
+NAMED_ONLY = {"psycopg", "pyopenssl"}
 
 
 def name_of(path: Path) -> str:
@@ -226,7 +226,7 @@ def test_every_library_is_declared() -> None:
             for name in (
                 {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"leadml"}
             ):
-                found = {owner.lower() for owner in owners.get(name, [name])}
+                found = {owner.lower().replace("_", "-") for owner in owners.get(name, [name])}
                 used |= found & declared or found
     assert used - set(COMPANIONS) <= declared
     assert {COMPANIONS[name] for name in used & set(COMPANIONS)} <= declared

@@ -21,6 +21,7 @@ import pytest
 
 from leadml.errors import (
     BundleError,
+    BundleUnsigned,
     ConfigError,
     DriverMissing,
     LeadmlError,
@@ -29,6 +30,7 @@ from leadml.errors import (
 )
 from leadml.registry.bundle import read_bundle
 from leadml.registry.champion import Champion, read_pointer
+from leadml.registry.signing import PublicKeys, create_keys
 from leadml.registry.tracking import Registry
 from tests import hand_made, tracked
 
@@ -424,3 +426,22 @@ def test_a_long_description_fits(registry: Registry) -> None:
     params = tracked.client(registry).get_run(made.run_id).data.params
     assert len(params["a _b_"]) == 500
     assert params["n"] == "None"
+
+
+def test_a_signed_version_goes_through_mlflow_and_back(registry: Registry, tmp_path: Path) -> None:
+    """Signed, registered, lost here and fetched again: verified each time; an unsigned one not."""
+    pair = create_keys(tmp_path / "keys")
+    registry = replace(registry, keys=PublicKeys.of(pair[1]))
+    with pytest.raises(BundleUnsigned):
+        tracked.train(registry)
+    assert registry.versions("leads") == []
+    shutil.rmtree(tmp_path / "trained-2.0")
+    made = tracked.train(registry, signing_key=pair[0])
+    shutil.rmtree(made.bundle)
+    assert read_bundle(registry.fetch("leads", "1"), keys=registry.keys).digest == made.digest
+    shutil.rmtree(made.bundle)
+    for path in tmp_path.glob("mlartifacts/models/*/artifacts/artifacts/bundle/signature.json"):
+        path.unlink()
+    with pytest.raises(BundleUnsigned):
+        registry.fetch("leads", "1")
+    assert not made.bundle.exists()

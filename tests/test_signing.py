@@ -17,11 +17,20 @@ import orjson
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from typer.testing import CliRunner
 
+from leadml.cli.app import app
 from leadml.errors import BundleError, BundleUnsigned, ConfigError
 from leadml.registry import bundle as reading
 from leadml.registry.bundle import LIMITS, copy_bundle, read_bundle
-from leadml.registry.signing import SIGNATURE, PublicKeys, create_keys, public_keys_of, sign
+from leadml.registry.signing import (
+    SIGNATURE,
+    PublicKeys,
+    check_pair,
+    create_keys,
+    public_keys_of,
+    sign,
+)
 from tests import hand_made
 
 FILES = {"a.json": b"{}\n", "b.md": b"text\n"}
@@ -147,6 +156,35 @@ def test_a_key_with_a_password_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(ConfigError, match="no key that can be used"):
         public_keys_of(tmp_path / "key")
+
+
+def test_a_training_that_could_not_be_registered_does_not_begin(
+    pair: tuple[Path, Path], keys: PublicKeys, tmp_path: Path
+) -> None:
+    """Where signatures count, a missing or a foreign private key is found at once."""
+    check_pair(None, None)
+    check_pair(pair[0], None)
+    check_pair(pair[0], keys)
+    with pytest.raises(ConfigError, match="names no key to sign with"):
+        check_pair(None, keys)
+    with pytest.raises(ConfigError, match="is not the private key"):
+        check_pair(other_keys(tmp_path)[0], keys)
+
+
+def test_the_command_makes_a_pair_once(tmp_path: Path) -> None:
+    """``leadml signing-key create`` names two files and their settings, and repeats nothing."""
+    call = ["signing-key", "create", "--output", str(tmp_path / "keys")]
+    first = CliRunner().invoke(app, [*call, "--json"])
+    assert first.exit_code == 0, first.output
+    found = json.loads(first.stdout)
+    assert PublicKeys.of(found["public"]).fingerprints == (found["fingerprint"],)
+    assert public_keys_of(found["private"]).fingerprints == (found["fingerprint"],)
+    second = CliRunner().invoke(app, call)
+    assert second.exit_code == ConfigError.exit_code
+    assert "is there already" in second.output
+    other = CliRunner().invoke(app, ["signing-key", "create", "--output", str(tmp_path / "b")])
+    assert "LEADML_SIGNING_KEY=" in other.output
+    assert "LEADML_VERIFY_KEY=" in other.output
 
 
 # --- what is signed ----------------------------------------------------------------

@@ -22,10 +22,12 @@ def registry(template: Path, folder: Path) -> Registry:
     return Registry(f"sqlite:///{folder / 'mlflow.db'}", folder / "models")
 
 
-def train(registry: Registry, base: float = -2.0, **facts: Any) -> Registered:
+def train(
+    registry: Registry, base: float = -2.0, *, signing_key: Path | None = None, **facts: Any
+) -> Registered:
     """Register the hand-made scorecard with another base, as a training would."""
     bundle = registry.models_dir.parent / f"trained{base}"
-    hand_made.bundle(bundle, base=base, **facts)
+    hand_made.bundle(bundle, base=base, signing_key=signing_key, **facts)
     made = registry.log_training(
         bundle,
         facts=hand_made.facts(**facts),

@@ -4,7 +4,7 @@ A signature is a file of its own beside what it signs: an in-toto statement with
 SHA-256 of every file, in a DSSE envelope, signed with ECDSA. The library model-signing
 makes it where models are trained; :class:`PublicKeys` checks it with ``cryptography``
 alone, so that a scorer is slim and every start can afford a real check
-(``docs/decisions/0005-signatures.md``). Keys are PEM files; nothing asks the network.
+(``docs/decisions/0006-signatures.md``). Keys are PEM files; nothing asks the network.
 """
 
 from __future__ import annotations
