@@ -1,5 +1,7 @@
 """LeadScorer as a scikit-learn estimator."""
 
+import copy
+import pickle
 import subprocess
 import sys
 
@@ -14,7 +16,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 import leadml
-from leadml.errors import ConfigError, OutcomeInvalid, TargetOneClass
+from leadml.errors import (
+    ColumnMissing,
+    ConfigError,
+    InvalidValue,
+    OutcomeInvalid,
+    TableEmpty,
+    TargetOneClass,
+)
 
 
 @pytest.fixture(scope="module")
@@ -115,3 +124,52 @@ def test_rows_in_the_order_of_time_may_tell_of_drift():
     assert still == leadml.LeadScorer(folds=2).fit(frame, y).weights_
     with pytest.raises(ConfigError, match="'auto'"):
         leadml.LeadScorer(drift="perhaps").fit(frame, y)
+
+
+def test_it_pickles_and_copies_to_the_same_bits(fitted):
+    """A fitted model goes through joblib, parallel searches and files unchanged."""
+    model, X, _ = fitted
+    expected = model.predict_proba(X)
+    for twin in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
+        assert (twin.predict_proba(X) == expected).all()
+    assert pickle.loads(pickle.dumps(leadml.LeadScorer(folds=3))).get_params()["folds"] == 3
+
+
+@pytest.mark.parametrize("rows", [10, 799])
+def test_leads_without_outcomes_are_refused(rows):
+    """Every lead needs its outcome: neither fewer nor more are taken."""
+    X, y = table(800)
+    with pytest.raises(OutcomeInvalid, match="there are 800 leads"):
+        leadml.LeadScorer().fit(X, y[:rows])
+    with pytest.raises(OutcomeInvalid, match=f"there are {rows} leads"):
+        leadml.LeadScorer().fit(X[:rows], y)
+    with pytest.raises(TableEmpty):
+        leadml.LeadScorer().fit(X[:0], y[:0])
+
+
+def test_outcomes_in_a_table_of_one_column_are_taken(fitted):
+    """A frame of one column is as good as its column."""
+    model, X, y = fitted
+    twin = leadml.LeadScorer(folds=4).fit(X, np.asarray(y).reshape(-1, 1))
+    assert (twin.predict_proba(X) == model.predict_proba(X)).all()
+
+
+def test_columns_that_cannot_be_meant_are_refused(fitted):
+    """Twins of a column, arrays of another width and tables of strangers are not scored."""
+    model, X, y = fitted
+    twins = pd.concat([X, X.iloc[:, :1]], axis=1)
+    with pytest.raises(InvalidValue, match="more than once"):
+        leadml.LeadScorer().fit(twins, y)
+    with pytest.raises(InvalidValue, match="more than once"):
+        model.predict_proba(twins)
+    with pytest.raises(InvalidValue, match="a lead has 1 values"):
+        model.predict_proba(np.ones((3, 1)))
+    with pytest.raises(ColumnMissing, match="none of the columns"):
+        model.predict_proba(pd.DataFrame({"stranger": [1.0]}))
+
+
+def test_an_array_stands_for_the_columns_learned_from(fitted):
+    """Values without names are taken in the order of the training's columns."""
+    model, X, _ = fitted
+    expected = model.predict_proba(X)
+    assert (model.predict_proba(X.to_numpy(dtype=object)) == expected).all()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,14 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.multiclass import check_classification_targets
 
-from leadml.errors import ConfigError, OutcomeInvalid, TargetOneClass
+from leadml.errors import (
+    ColumnMissing,
+    ConfigError,
+    InvalidValue,
+    OutcomeInvalid,
+    TableEmpty,
+    TargetOneClass,
+)
 from leadml.leads import Kind, Role, Schema
 from leadml.scorecard import Scorecard, Scorer, reasons_of
 from leadml.scorecard.direction import DIRECTIONS
@@ -108,11 +115,25 @@ class LeadScorer(ClassifierMixin, BaseEstimator):
             The outcome never varies.
         OutcomeInvalid
             The outcome is missing somewhere, or has more than two classes.
+        TableEmpty
+            There are no leads.
+        InvalidValue
+            Two columns have the same name.
         ConfigError
             A direction was given to what is no column of numbers, or ``drift`` is no choice.
         """
         frame = _frame(X)
         outcome = np.asarray(y)
+        if outcome.ndim == 2 and outcome.shape[1] == 1:
+            outcome = outcome[:, 0]
+        if outcome.shape != (len(frame),):
+            raise OutcomeInvalid(
+                f"there are {len(frame)} leads but outcomes of shape {outcome.shape}",
+                fix="give one outcome for each lead",
+            )
+        if not len(frame):
+            raise TableEmpty("there are no leads to learn from", fix="give one row for each lead")
+        _refuse_twins(frame)
         if pd.isna(outcome).any():
             raise OutcomeInvalid(
                 "some outcomes are missing",
@@ -123,7 +144,7 @@ class LeadScorer(ClassifierMixin, BaseEstimator):
         self.classes_, codes = np.unique(outcome, return_inverse=True)
         if len(self.classes_) < 2:
             raise TargetOneClass(
-                f"every outcome is {self.classes_[0]!r}; there is nothing to learn",
+                f"every outcome is {self.classes_[0]}; there is nothing to learn",
                 fix="bring leads of both kinds",
             )
         if len(self.classes_) > 2:
@@ -236,13 +257,53 @@ class LeadScorer(ClassifierMixin, BaseEstimator):
     def _checked(self, X: Any) -> pd.DataFrame:
         if not hasattr(self, "_scorer"):
             raise NotFittedError("this LeadScorer is not fitted yet; call fit first")
-        return _frame(X)
+        if not isinstance(X, pd.DataFrame):
+            array = np.asarray(X)
+            if array.ndim == 2 and array.shape[1] != self.n_features_in_:
+                raise InvalidValue(
+                    f"a lead has {array.shape[1]} values, but the model learned from "
+                    f"{self.n_features_in_} columns",
+                    fix="give the columns of the training, in their order",
+                )
+            return _frame(X, list(self.feature_names_in_))
+        frame = _frame(X)
+        _refuse_twins(frame)
+        known = set(self.feature_names_in_)
+        if known and known.isdisjoint(frame.columns):
+            raise ColumnMissing(
+                "the table has none of the columns that the model learned from",
+                fix=f"columns are: {', '.join(self.feature_names_in_)}",
+            )
+        return frame
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the compiled scorer, which is made of functions."""
+        state: dict[str, Any] = dict(super().__getstate__())
+        state.pop("_scorer", None)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "scorecard_" in state:
+            self._scorer = Scorer(self.scorecard_)
 
 
-def _frame(X: Any) -> pd.DataFrame:
+def _refuse_twins(frame: pd.DataFrame) -> None:
+    if not frame.columns.is_unique:
+        twin = str(frame.columns[frame.columns.duplicated()][0])
+        raise InvalidValue(
+            f"the table names column '{twin}' more than once",
+            column=twin,
+            fix="give every column a name of its own",
+        )
+
+
+def _frame(X: Any, names: Sequence[str] | None = None) -> pd.DataFrame:
     if isinstance(X, pd.DataFrame):
         return X.set_axis([str(name) for name in X.columns], axis="columns")
     array = np.asarray(X)
     if array.ndim != 2:
         raise ValueError(f"expected a table with rows and columns, got {array.ndim} dimension(s)")
-    return pd.DataFrame(array, columns=[f"x{i}" for i in range(array.shape[1])])
+    if names is None:
+        names = [f"x{i}" for i in range(array.shape[1])]
+    return pd.DataFrame(array, columns=list(names))
