@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from learned import table
 
-from leadml.errors import ColumnMissing, InvalidValue, TableEmpty
+from leadml.errors import ColumnMissing, ConfigError, InvalidValue, TableEmpty
 from leadml.leads import Kind, Role
 from leadml.scorecard import Scorer
 from leadml.training.config import ColumnPlan, TrainConfig
@@ -226,3 +226,16 @@ def test_editing_needs_the_columns_of_the_version(result):
             replace(CONFIG, edits={"visits": "flatten"}),
             given=given,
         )
+
+
+@pytest.mark.parametrize("plan", [{"value": 10.0}, {"mql_precision": 1.0}])
+def test_thresholds_that_cannot_be_chosen_are_refused_before_learning(plan):
+    """Nobody waits for a training that could not set its thresholds."""
+    steps: list[str] = []
+    with pytest.raises(ConfigError):
+        train(
+            history(),
+            replace(CONFIG, thresholds=plan),
+            progress=lambda step, done, total: steps.append(step),
+        )
+    assert steps == []

@@ -171,6 +171,7 @@ def _train(
     progress: Progress,
     started: float,
 ) -> TrainingResult:
+    plan = ThresholdPlan(basis=config.threshold_basis, **config.thresholds)  # type: ignore[arg-type]
     progress("reading outcomes", 0, 1)
     labels = label(frame, config)
     selection = select_columns(frame, config, labels.known)
@@ -259,7 +260,6 @@ def _train(
     progress("measuring", 0, 1)
     metrics = measure(tested.y, tested.probability, protocol.name, config.seed)
     per_week, per_week_known = leads_per_week(labels)
-    plan = ThresholdPlan(basis=config.threshold_basis, **config.thresholds)  # type: ignore[arg-type]
     policy = choose_policy(
         tested.probability, tested.y, per_week, plan, leads_per_week_known=per_week_known
     )
