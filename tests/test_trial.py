@@ -170,7 +170,9 @@ def test_the_child_knows_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "geheim")
     monkeypatch.setenv("LEADML_SIGNING_KEY", "geheim")
     child = trial.start(tmp_path, "0" * 64)
-    environment = Path(f"/proc/{child._child.pid}/environ").read_bytes()
+    place, environment = Path(f"/proc/{child._child.pid}/environ"), b""
+    while not environment and child.said() is None:  # empty until the program has begun
+        environment = place.read_bytes()
     child.stop()
     assert b"PATH=" in environment
     assert b"geheim" not in environment
