@@ -124,10 +124,10 @@ def test_batches_beyond_the_bound_are_refused() -> None:
         held_up: list[int] = []
 
         def ask() -> None:
-            for _ in range(10):
-                held_up.append(
-                    httpx.post(address + "/v1/scores", json={"leads": leads}).status_code
-                )
+            held_up.extend(
+                httpx.post(address + "/v1/scores", json={"leads": leads}).status_code
+                for _ in range(10)
+            )
 
         threads = [threading.Thread(target=ask) for _ in range(4)]
         for thread in threads:

@@ -177,9 +177,7 @@ ARTEFACTS: dict[str, Harm] = {
     "hidden file": added(".env", code),
     "another case": added("MANIFEST.JSON", lambda _: b"{}"),
     "a name of control signs": added("card.md\n", code),
-    "a hundred files": lambda folder, _: [
-        (folder / f"x{i}").touch() for i in range(100)
-    ].clear(),
+    "a hundred files": lambda folder, _: [(folder / f"x{i}").touch() for i in range(100)].clear(),
     "traversal in the manifest": listed("../../evil.py"),
     "absolute path in the manifest": listed("/etc/passwd"),
     "NUL in the manifest": listed("card.md\x00.py"),

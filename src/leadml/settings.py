@@ -144,7 +144,6 @@ class Settings(BaseSettings):
         except ValidationError as error:
             raise _refusal(error) from None
 
-
     def environment(self) -> dict[str, str]:
         """The variables that give a child process the same settings."""
         return {PREFIX + name.upper(): str(value) for name, value in self.model_dump().items()}

@@ -226,8 +226,8 @@ def _proposed(standing: Standing, event: Scored) -> Stage:
 def ordered(events: Iterable[Event]) -> list[Event]:
     """Events by the time they occurred; ties by kind, so that any order gives one answer.
 
-    At the same moment consent counts first (a withdrawal last), then scores, then reports from the first
-    step to the last.
+    At the same moment consent counts first (a withdrawal last), then scores, then reports
+    from the first step to the last.
     """
     return sorted(events, key=place_of)
 
