@@ -12,6 +12,7 @@ from leadml.reports.charts.drawing import axis_of, ink, rows_of
 from leadml.reports.charts.reach import (
     COUNTS_DRAWN,
     counted,
+    drawable,
     hills_of,
     number_ticks,
     segments,
@@ -43,7 +44,7 @@ def effect_chart(effect: Fact, *, domain: tuple[float, float]) -> alt.LayerChart
     """
     import altair as alt
 
-    points = effect.get("points", ())
+    points = drawable(effect.get("points", ()))
     rows, low, high = segments(points)
     if len(rows) < 2 or high <= low:
         return None

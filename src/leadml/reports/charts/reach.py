@@ -9,6 +9,7 @@ from typing import Any
 __all__ = [
     "COUNTS_DRAWN",
     "counted",
+    "drawable",
     "hills_of",
     "number_ticks",
     "odds_domain",
@@ -42,6 +43,15 @@ def odds_domain(effects: Sequence[Fact]) -> tuple[float, float]:
 def whole(edges: Sequence[float]) -> bool:
     """Whether cuts lie at whole or half numbers, as those of counts do."""
     return all(abs(edge) < 1e15 and abs(2 * edge - round(2 * edge)) < 1e-9 for edge in edges)
+
+
+def drawable(points: Sequence[Fact]) -> list[dict[str, Any]]:
+    """The points with ends that a drawing can subtract: none beyond a one with 100 zeros."""
+    return [
+        {**p}
+        | {k: min(max(float(p[k]), -1e100), 1e100) for k in ("from", "to") if p.get(k) is not None}
+        for p in points
+    ]
 
 
 def segments(points: Sequence[Fact]) -> tuple[list[dict[str, float]], float, float]:
