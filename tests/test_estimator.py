@@ -164,7 +164,7 @@ def test_columns_that_cannot_be_meant_are_refused(fitted):
         model.predict_proba(twins)
     with pytest.raises(InvalidValue, match="a lead has 1 values"):
         model.predict_proba(np.ones((3, 1)))
-    with pytest.raises(ColumnMissing, match="none of the columns"):
+    with pytest.raises(ColumnMissing, match="lacks"):
         model.predict_proba(pd.DataFrame({"stranger": [1.0]}))
 
 

@@ -268,11 +268,13 @@ class LeadScorer(ClassifierMixin, BaseEstimator):
             return _frame(X, list(self.feature_names_in_))
         frame = _frame(X)
         _refuse_twins(frame)
-        known = set(self.feature_names_in_)
-        if known and known.isdisjoint(frame.columns):
+        gone = [name for name in self.feature_names_in_ if name not in frame.columns]
+        if gone:
             raise ColumnMissing(
-                "the table has none of the columns that the model learned from",
-                fix=f"columns are: {', '.join(self.feature_names_in_)}",
+                f"the table lacks {len(gone)} of the {self.n_features_in_} columns that the "
+                f"model learned from: {', '.join(gone[:10])}",
+                column=gone[0],
+                fix="rename them as in training; to score them as missing, add them empty",
             )
         return frame
 
