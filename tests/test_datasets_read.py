@@ -363,3 +363,26 @@ def test_headers_are_one_unicode_form(tmp_path: Path) -> None:
     path.write_text("e\u0301tat,\u00e9tat\n1,2\n", "utf-8")
     with pytest.raises(TableRagged, match="more than once"):
         read_table(path)
+
+
+@pytest.mark.parametrize(
+    ("values", "grouped"),
+    [
+        (["950", "1.200", "12.345"], True),
+        ([" 950", "-1.200 "], True),
+        (["950", "1.234"], False),
+        (["950.000", "1.200"], False),
+        (["0.120", "950"], False),
+        (["1200", "1.200"], False),
+        (["950", "1.20"], False),
+    ],
+)
+def test_points_between_thousands_are_not_taken_for_decimals(
+    tmp_path: Path, values: list[str], grouped: bool
+):
+    """A company of 1.200 people is never one of 1.2: such a column stays text, and says so."""
+    rows = "".join(f"a{i};{value}\n" for i, value in enumerate(values))
+    frame = read_table(str(save(tmp_path, f"name;size\n{rows}")))
+    assert (frame["size"].dtype.kind == "f") is not grouped
+    noted = any("points between thousands" in note for note in frame.attrs.get("notes", []))
+    assert noted is grouped

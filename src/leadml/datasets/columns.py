@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +22,9 @@ CELL_LIMIT: Final = 1_000_000
 _TRIED: Final = 50
 _LEADING_ZERO: Final = r"^[+-]?0[0-9]"
 _LONG_WHOLE: Final = r"^[+-]?[0-9]{16,}$"
+_GROUPED: Final = r"^[+-]?(?:[0-9]{1,3}|[1-9][0-9]{0,2}(?:\.[0-9]{3})+)$"
+_GROUPED_SURELY: Final = r"\.[0-9]*0$"
+_UNGROUPED: Final = r"^[+-]?[0-9]+$"
 
 
 def named(table: pa.Table, source: str) -> tuple[pa.Table, list[str]]:
@@ -73,7 +77,8 @@ def typed(table: pa.Table, text: Collection[str] = ()) -> tuple[pd.DataFrame, li
 
     Text becomes a number only if every value of the column is one
     (:func:`leadml.leads.number_of`) and nothing is lost: leading zeros (``007``), whole
-    numbers of 16 digits or more, and ``true`` / ``false`` stay text. Booleans become
+    numbers of 16 digits or more, points between thousands (``1.200`` beside ``950``), and
+    ``true`` / ``false`` stay text. Booleans become
     ``true`` / ``false``, times ISO 8601 text, missing words NaN. A column whose numbers
     are whole and complete is int64, any other float64. Lists and structures are left out.
 
@@ -89,7 +94,7 @@ def typed(table: pa.Table, text: Collection[str] = ()) -> tuple[pd.DataFrame, li
     frame : pandas.DataFrame
         The same rows, index 0 … n-1.
     notes : list of str
-        Which columns were left out.
+        Which columns were left out, and which have points between thousands.
 
     Raises
     ------
@@ -109,7 +114,15 @@ def typed(table: pa.Table, text: Collection[str] = ()) -> tuple[pd.DataFrame, li
         if pa.types.is_large_string(made.type):
             _check_cells(name, made)
             made = _without_missing(made)
-            made = made if name in text else _numeric(made)
+            if name not in text:
+                read = _numeric(made)
+                if pa.types.is_floating(read.type) and _has_grouped(made):
+                    notes.append(
+                        f"'{name}' has points between thousands, so it is text; "
+                        "write 1200 instead of 1.200 to learn from it as a number"
+                    )
+                else:
+                    made = read
         elif name in text:
             made = made.cast(pa.large_string())
         columns[name] = _series(made)
@@ -242,6 +255,26 @@ def _numeric(column: pa.ChunkedArray) -> pa.ChunkedArray:
     ):
         return column
     return pa.chunked_array([pc.take(pa.array(read, pa.float64()), coded.indices)])
+
+
+def _has_grouped(column: pa.ChunkedArray) -> bool:
+    """Whether points must separate thousands, not decimals.
+
+    They must if every value is a whole number below 1,000 or has groups of three digits
+    after its points, and ``950`` stands beside ``1.200``: decimals of a fixed length would
+    be ``950.000``, of any length ``1.2``.
+    """
+    import pyarrow.compute as pc
+
+    given = column.drop_null()
+    if not all(re.match(_GROUPED, value.strip()) for value in given.slice(0, _TRIED).to_pylist()):
+        return False
+    trimmed = pc.utf8_trim_whitespace(given)
+    return bool(
+        pc.all(pc.match_substring_regex(trimmed, _GROUPED)).as_py()
+        and pc.any(pc.match_substring_regex(trimmed, _GROUPED_SURELY)).as_py()
+        and pc.any(pc.match_substring_regex(trimmed, _UNGROUPED)).as_py()
+    )
 
 
 def _is_number(value: str) -> bool:
