@@ -239,6 +239,27 @@ def test_kinds_and_rest():
     assert found.fill(TrainConfig(target="won")).plan("owner_id").kind is Kind.CATEGORY
 
 
+def test_dates_and_numbers_as_people_write_them():
+    """Text that is a date or a number to people is asked about, not taken for free text."""
+    n = 120
+    frame = pd.DataFrame(
+        {
+            "angelegt": [f"{d % 28 + 1:02d}.03.2026 {d % 24:02d}:{d % 60:02d}" for d in range(n)],
+            "wert": [f"{d + 1}.250,{d % 100:02d} €" for d in range(n)],
+            "size": [f"{d + 1}.200" if d % 2 else str(d + 100) for d in range(n)],
+            "plz": [f"{d % 60:05d}" for d in range(n)],
+            "won": [1, 0, 0] * 40,
+        }
+    )
+    found = guess(frame)
+    asked = {doubt.column: doubt.question for doubt in found.doubts}
+    assert asked["angelegt"] == "is it a date?"
+    assert asked["wert"] == asked["size"] == "is it a number?"
+    assert found.config.plan("wert").role is Role.IGNORE
+    assert "plz" not in asked
+    assert not found.useless
+
+
 CELL = st.one_of(
     st.none(),
     st.integers(-5, 5),

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from leadml.evaluation.checks.lml021_mixed import WRITTEN_NUMBER
 from leadml.features.moments import moment_of
 from leadml.leads import Availability, Kind, Role, text_of
 from leadml.training.config import ColumnPlan, TrainConfig
@@ -229,6 +230,8 @@ innocent columns of eight sets: none reached it)."""
 _IN_ORDER: Final = 0.99
 """Share of rows whose running number follows that of the row before."""
 _LONG_TEXT: Final = 40
+_FEWEST_NUMBERS: Final = 20
+_ONCE: Final = "most values occur once: free text or an id"
 _TRIED: Final = 200
 _EUROPEAN_DATE: Final = re.compile(r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}( .*)?")
 
@@ -581,6 +584,12 @@ class _Guesser:
         words = _words(name)
         after = _speaks_of_after(words)
         reason = self._useless(name, words)
+        if reason in ("", _ONCE) and not after and self._looks_like_numbers(name):
+            self._ask(name, "is it a number?", "write numbers as 1234.5; as text it is not used")
+            return ColumnPlan(role=Role.IGNORE)
+        if reason == _ONCE and self._looks_like_dates(name):
+            self._ask(name, "is it a date?", "write dates as 2026-11-22; as text it is not used")
+            return ColumnPlan(role=Role.IGNORE)
         if reason:
             self.useless.add(name)
             self.remarks[name] = reason
@@ -633,10 +642,18 @@ class _Guesser:
         if self.frame[name].dtype.kind in "iufb":
             return ""
         if distinct > 100 and distinct > 0.5 * filled:
-            return "most values occur once: free text or an id"
+            return _ONCE
         sample = [str(value) for value in self.frame[name].dropna().iloc[:_TRIED]]
         long = distinct > 50 and float(np.mean([len(text) for text in sample])) > _LONG_TEXT
         return "free text" if long and not _looks_hashed(self.frame[name]) else ""
+
+    def _looks_like_numbers(self, name: str) -> bool:
+        """Whether it is text, of numbers with commas, separators, units or signs."""
+        if self.frame[name].dtype.kind in "iufb" or self.distinct[name] <= _FEWEST_NUMBERS:
+            return False
+        values = [str(value).strip() for value in self.frame[name].dropna().unique()]
+        written = any("." in value or not value.isdecimal() for value in values)
+        return written and all(WRITTEN_NUMBER.fullmatch(value) for value in values)
 
     def _looks_like_dates(self, name: str) -> bool:
         if self.frame[name].dtype.kind in "iufb":

@@ -12,7 +12,7 @@ from leadml.evaluation.checks.table import CheckInput, listed
 from leadml.leads.estimate import percent
 from leadml.leads.values import BAD, number_of
 
-__all__ = ["CHECK", "run"]
+__all__ = ["CHECK", "WRITTEN_NUMBER", "run"]
 
 CHECK = Check(
     "LML021",
@@ -25,7 +25,7 @@ CHECK = Check(
 _MOSTLY: Final = 0.5
 _FEWEST: Final = 10
 _CURRENCY: Final = r"(?:[$£¥€]|EUR|USD|GBP|CHF)"
-_FORM = re.compile(
+WRITTEN_NUMBER: Final = re.compile(
     rf"{_CURRENCY}? ?[+-]?(?:\d{{1,3}}(?:[., '’]\d{{3}})+|\d+)(?:[.,]\d+)? ?(?:%|{_CURRENCY})?"
 )
 """Thousands separators, decimal commas, per cent, money: numbers to people only."""
@@ -43,7 +43,7 @@ def run(data: CheckInput) -> Finding:
         if not words or len(reading.levels) < _FEWEST:
             continue  # a handful of digits among words are codes
         filled = reading.numbers[~reading.missing]
-        forms = [i for i in words if _FORM.fullmatch(reading.levels[i])]
+        forms = [i for i in words if WRITTEN_NUMBER.fullmatch(reading.levels[i])]
         foreign = bool(np.isin(filled, forms).mean() > _MOSTLY)
         strange = forms if foreign else words
         share = float(np.isin(filled, strange).mean())
