@@ -145,3 +145,30 @@ def test_an_interval_is_left_out_where_none_is_known() -> None:
     """An estimate without bounds is shown alone, one with bounds with both."""
     assert interval({"value": 0.5, "low": None, "high": None}, 2) == "0.50"
     assert interval({"value": 0.5, "low": 0.4, "high": 0.6}, 2) == "0.50 (0.40 to 0.60)"
+
+
+def test_a_first_champion_that_failed_the_gate_says_both(capsys: pytest.CaptureFixture[str]):
+    """The first version serves at once; its gate does not claim that it was not promoted."""
+    from leadml.cli.learning import show_training
+
+    figure = {"value": 0.5, "low": None, "high": None, "protocol": "5 folds"}
+    found = {
+        "verdict": {"sentence": "Trust it."},
+        "n_leads": 100,
+        "n_conversions": 30,
+        "metrics": dict.fromkeys(("roc_auc", "log_loss", "brier", "ece"), figure),
+        "policy": {"mql": 0.2, "sql": 0.4, "reason": "None."},
+        "checks": [],
+        "model": "leads",
+        "version": "1",
+        "alias": "champion",
+        "bundle": "models/leads/1",
+        "gate": {"passed": False, "sentence": "Not promoted: Log loss is worse."},
+        "seconds": 1.0,
+    }
+    show_training(found)
+    said = "".join(capsys.readouterr())
+    assert "Failed, but the first version serves all the same: Log loss is worse." in said
+    assert "Not promoted" not in said
+    show_training(found | {"alias": "challenger"})
+    assert "Not promoted: Log loss is worse." in "".join(capsys.readouterr())

@@ -210,7 +210,11 @@ def show_training(found: dict[str, Any]) -> None:
     say(f"  bundle          {found['bundle']}")
     gate = found.get("gate", {})
     if gate.get("sentence"):
-        say(f"  gate            {gate['sentence']}")
+        sentence = gate["sentence"]
+        if found.get("alias") == "champion" and not gate["passed"]:
+            reasons = sentence.removeprefix("Not promoted: ")
+            sentence = f"Failed, but the first version serves all the same: {reasons}"
+        say(f"  gate            {sentence}")
     say(f"  took            {found['seconds']:.0f} s")
     say()
     if found.get("alias") == "champion":
