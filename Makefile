@@ -24,7 +24,7 @@ READY := .venv/.ready
 READY_DEV := .venv/.ready-dev
 READY_BENCH := .venv/.ready-bench
 
-.PHONY: help setup format check test test-long browser demo serve bench bench-learning clean
+.PHONY: help setup format check test test-long browser demo serve bench bench-serving bench-learning clean
 
 help:  ## Print this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -88,6 +88,9 @@ serve: $(READY)  ## Serve the champion at http://127.0.0.1:8000
 
 bench: $(READY_DEV)  ## Measure scoring speed on this machine
 	$(BIN)/python -m benchmarks
+
+bench-serving: $(READY_DEV)  ## Compare leadml's server with what people use instead; fails below its ratios
+	$(BIN)/python -m benchmarks.serving.run
 
 bench-learning: $(READY_BENCH)  ## Compare leadml with what people use instead, on public lead data
 	$(BIN)/python -m benchmarks.learning.run

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+from http_server import serve
+
+from benchmarks.serving.load import ask, request_of
+from benchmarks.serving.run import NEEDED, ratios
+from leadml.settings import Settings
+from tests import held
 
 
 def test_the_scoring_benchmark_prints_its_figures() -> None:
@@ -23,3 +32,32 @@ def test_the_scoring_benchmark_prints_its_figures() -> None:
     ]
     assert len(figures) == 8
     assert all(found and float(found[1].replace(",", "")) > 0 for found in figures)
+
+
+def test_ratios_of_servers_are_those_needed() -> None:
+    """Each ratio divides leadml with reasons by the peer it names; what was not run has none."""
+    rates = {
+        ("leadml", "score with reasons"): 6000.0,
+        ("leadml", "batch with reasons"): 50_000.0,
+        ("fastapi", "nothing"): 8000.0,
+        ("mlflow", "score"): 40.0,
+        ("mlflow", "batch"): 10_000.0,
+        ("tutorial", "score with reasons"): 20.0,
+        ("tutorial", "batch"): 12_500.0,
+    }
+    assert list(ratios(rates)) == list(NEEDED)
+    assert list(ratios(rates).values()) == [150.0, 300.0, 0.75, 4.0]
+    del rates["mlflow", "score"]
+    assert len(ratios(rates)) == 3
+
+
+def test_asking_side_counts_and_refuses_errors() -> None:
+    """Answers are counted with their times; an answer other than 200 ends the measurement."""
+    with serve(Settings(), held.serving()) as address:
+        port = int(address.rpartition(":")[2])
+        lead = json.dumps({"lead": {"industry": "Software"}}).encode()
+        seen = ask(port, [request_of("/v1/score", lead)], 0.3, 3)
+        assert seen.per_s > 50
+        assert 0 < seen.median_ms <= seen.p99_ms
+        with pytest.raises(RuntimeError, match="invalid_body"):
+            ask(port, [request_of("/v1/score", b"{")], 0.1, 1)

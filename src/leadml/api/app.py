@@ -97,7 +97,7 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
-        pool = routes.pool = ThreadPoolExecutor(2, thread_name_prefix="leadml-batch")
+        pool = routes.pool = ThreadPoolExecutor(1, thread_name_prefix="leadml-batch")
         looker = ThreadPoolExecutor(1, thread_name_prefix="leadml-champion")
         filed.pool = disk = ThreadPoolExecutor(4, thread_name_prefix="leadml-files")
         looked = asyncio.Event()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -157,6 +158,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: Any = None) -> None:
         await super().startup(sockets=sockets)
         if self.started:
+            _collect_seldom()
             self._ready()
 
     async def shutdown(self, sockets: Any = None) -> None:
@@ -185,6 +187,18 @@ class _Server(uvicorn.Server):
             app_state=self.lifespan.state,
         )
         return made
+
+
+def _collect_seldom() -> None:
+    """Spare the garbage collector what lives as long as the process.
+
+    A batch makes thousands of short-lived objects; walking over the modules and the
+    model each time costs a third of its speed. Nothing here depends on cycles being
+    found soon.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 50)
 
 
 def _taken_from(listener: socket.socket) -> list[socket.socket]:

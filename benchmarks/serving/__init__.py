@@ -1,0 +1,1 @@
+"""How fast leadml and what people use instead answer over HTTP."""
