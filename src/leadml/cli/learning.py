@@ -219,8 +219,10 @@ def show_training(found: dict[str, Any]) -> None:
     say()
     if found.get("alias") == "champion":
         say("Next: leadml report, leadml serve, leadml score FILE --output scored.csv")
-    else:
+    elif gate.get("passed", True):
         say(f"Next: leadml report {found['version']}, leadml models promote {found['version']}")
+    else:
+        say(f"Next: leadml report {found['version']}; mend what failed, then train again")
 
 
 def report(

@@ -291,6 +291,11 @@ def _train(
         drift,
     )
     facts |= {"verdict": said.as_dict(), "checks": findings, "gate": gate.as_dict()}
+    if champion is None and not gate.passed and said.word != "no":
+        facts["notes"].append(
+            f"A line of the gate failed ({', '.join(gate.failed)}). With no champion in place "
+            "this version may serve all the same; a later one has to pass."
+        )
     facts["model"]["seconds"] = round(time.perf_counter() - started, 1)
     progress("measuring", 1, 1)
     return TrainingResult(
