@@ -15,7 +15,11 @@ __all__ = ["PACKAGES", "python_of"]
 
 FOLDER: Final = Path(__file__).parents[1]
 PACKAGES: Final = {
-    "autogluon": ("autogluon.tabular[catboost,lightgbm,xgboost]==1.4.0", "pyarrow"),
+    "autogluon": (
+        "autogluon.tabular[catboost,lightgbm,xgboost]==1.4.0",
+        "pyarrow",
+        "typing-extensions",  # imported by AutoGluon, declared only by its torch extras
+    ),
 }
 """What an environment holds; AutoGluon wants an older pandas than leadml is locked to."""
 
