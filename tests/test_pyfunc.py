@@ -126,7 +126,11 @@ def test_the_signature_names_all_columns(model: Any) -> None:
 def test_nothing_is_pickled(registry: Registry) -> None:
     """The logged model is text throughout: no pickle, no compiled code."""
     folder = registry.models_dir.parent / "mlartifacts" / "models"
-    files = [path for path in folder.rglob("*") if path.is_file()]
+    files = [
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and path.parent.name != "__pycache__"  # Python's, made by loading
+    ]
     assert {path.suffix for path in files} <= {"", ".json", ".md", ".py", ".txt", ".yaml"}
     for path in files:
         path.read_text("utf-8")
