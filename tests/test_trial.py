@@ -110,7 +110,7 @@ def test_a_start_does_not_wait_long_for_a_trial(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With nothing to serve a look waits a little, then says so; closing ends the trial."""
-    monkeypatch.setattr(following, "FIRST_WAIT_S", 0.2)
+    monkeypatch.setattr(following, "FIRST_WAIT_S", 0.02)
     write_pointer(tmp_path, "leads", Named("1", slow(tmp_path / "leads" / "1", 200)))
     champion = Champion(tmp_path, "leads", trial_limits=PATIENT)
     start = time.perf_counter()
