@@ -79,7 +79,7 @@ def fit(
             timeout=LONGEST_S,
         )
         if said.returncode:
-            last = "\n".join(said.stderr.strip().splitlines()[-5:])
+            last = "\n".join(list(dict.fromkeys(said.stderr.strip().splitlines()))[-8:])
             raise RuntimeError(f"{recipe} failed:\n{last}")
         took = json.loads((folder / "took.json").read_text("utf-8"))
         return Fitted(np.load(folder / "probability.npy"), took["cpu_s"], took["clock_s"])
