@@ -15,6 +15,13 @@ settings.register_profile("house", deadline=None, suppress_health_check=[HealthC
 settings.load_profile("house")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def own_surroundings() -> None:
+    """No module inherits the tracking URI that MLflow put into the environment before."""
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+        os.environ.pop(name, None)
+
+
 @pytest.fixture(scope="session")
 def mirror() -> Path:
     """Folder with the public data sets; tests that need it are skipped where it is absent."""
