@@ -9,13 +9,18 @@ from importlib import resources
 from typing import Any
 
 from leadml.reports import words
+from leadml.reports.charts.printed import Printed
 from leadml.reports.story.contents import tell
 
 __all__ = ["render_report"]
 
 
 def _sheet() -> str:
-    return resources.files("leadml.reports").joinpath("templates/report.css").read_text("utf-8")
+    """Tokens and parts that served pages share, then what the report has alone."""
+    templates = resources.files("leadml.reports").joinpath("templates")
+    return "".join(
+        templates.joinpath(name).read_text("utf-8") for name in ("parts.css", "report.css")
+    )
 
 
 def render_report(facts: Mapping[str, Any]) -> str:
@@ -52,5 +57,5 @@ def render_report(facts: Mapping[str, Any]) -> str:
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     own = Markup(sheet)  # noqa: S704 - our own file, no text of others
     return environment.get_template("report.html.jinja").render(
-        **tell(facts), sheet=own, policy=policy
+        **tell(facts, Printed()), sheet=own, policy=policy
     )

@@ -12,7 +12,7 @@ from leadml.reports.story.examples import examples
 from leadml.reports.story.history import history
 from leadml.reports.story.method import method
 from leadml.reports.story.opening import origin, tiles, verdict
-from leadml.reports.story.parts import Section
+from leadml.reports.story.parts import Drawer, Section
 from leadml.reports.story.quality import quality
 from leadml.reports.story.trust import trust
 
@@ -25,13 +25,15 @@ def _present(sections: Iterable[Section | None]) -> list[Section]:
     return [section for section in sections if section is not None]
 
 
-def tell(facts: Fact) -> dict[str, Any]:
+def tell(facts: Fact, drawer: Drawer) -> dict[str, Any]:
     """Everything the page shows, as text, tables and drawings.
 
     Parameters
     ----------
     facts
         Facts of one training run, as plain data.
+    drawer
+        Who draws the charts.
 
     Returns
     -------
@@ -54,11 +56,11 @@ def tell(facts: Fact) -> dict[str, Any]:
         "tiles": tiles(facts),
         "sections": _present(
             (
-                history(facts),
+                history(facts, drawer),
                 trust(facts),
-                quality(facts),
+                quality(facts, drawer),
                 cuts(facts),
-                drivers(facts),
+                drivers(facts, drawer),
                 examples(facts),
                 method(facts),
             )

@@ -7,11 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from leadml.reports import words
-from leadml.reports.charts.drawing import svg
-from leadml.reports.charts.effect import effect_chart
 from leadml.reports.charts.reach import odds_domain
 from leadml.reports.story.estimates import two_roles
-from leadml.reports.story.parts import Section, Table
+from leadml.reports.story.parts import Drawer, Section, Table
 from leadml.reports.story.ranges import effect_names, named_points
 
 __all__ = ["drivers"]
@@ -25,7 +23,7 @@ PAIRS_LISTED = 8
 RANKED = 12
 
 
-def drivers(facts: Fact) -> Section | None:
+def drivers(facts: Fact, drawer: Drawer) -> Section | None:
     """How much each column carries, what each value does; None where nothing does."""
     effects = [e for e in facts.get("effects") or () if float(e.get("importance") or 0.0) > 0]
     if not effects:
@@ -50,7 +48,7 @@ def drivers(facts: Fact) -> Section | None:
         panel["role"] = str(effect.get("role") or "") if roles else ""
         panel["edited"] = str(effect.get("column")) in edited
         if effect.get("kind") == "number":
-            panel |= _curve(effect, domain, f"effect{i}")
+            panel |= _curve(effect, domain, f"effect{i}", drawer)
         else:
             panel |= _bars(effect, domain)
         panels.append(panel)
@@ -88,15 +86,14 @@ def _panel(effect: Fact) -> dict[str, Any]:
     }
 
 
-def _curve(effect: Fact, domain: tuple[float, float], name: str) -> dict[str, Any]:
+def _curve(effect: Fact, domain: tuple[float, float], name: str, drawer: Drawer) -> dict[str, Any]:
     """The effect of a number: its curve, its best and worst range, its numbers."""
     best, worst = effect_names(effect)
     say = f"best {best}, worst {worst}" if best else ""
-    chart = effect_chart(effect, domain=domain)
     label = f"Effect of {words.name_of(effect)} on the odds: {say}"
     return {
         "say": say,
-        "svg": svg(chart, label=label, name=name) if chart is not None else "",
+        "svg": drawer.effect(effect, domain=domain, label=label, name=name),
         "numbers": Table(
             head=("Value", "Leads", "Odds, on average"),
             rows=tuple(

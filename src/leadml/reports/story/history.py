@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from leadml.reports import words
-from leadml.reports.charts.drawing import svg
-from leadml.reports.charts.labels import labels_chart
-from leadml.reports.story.parts import Chart, Section, Table, thinned
+from leadml.reports.story.parts import Chart, Drawer, Section, Table, thinned
 
 __all__ = ["history"]
 
@@ -19,7 +17,7 @@ SET_ASIDE_NAMED = 12
 _ORDERS = {"time": "by time", "rows": "as in the file", "none": "not known"}
 
 
-def history(facts: Fact) -> Section:
+def history(facts: Fact, drawer: Drawer) -> Section:
     """Leads, windows, outcome, columns set aside, time to conversion."""
     return Section(
         "What it learned from",
@@ -29,7 +27,7 @@ def history(facts: Fact) -> Section:
             "windows": _windows(_spans(facts)),
             "pairs": _pairs(facts),
             "dropped": _set_aside(facts),
-            "chart": _maturing(facts.get("labels") or {}),
+            "chart": _maturing(facts.get("labels") or {}, drawer),
         },
     )
 
@@ -104,7 +102,7 @@ def _set_aside(facts: Fact) -> list[tuple[str, list[str], int]]:
     ]
 
 
-def _maturing(labels: Fact) -> Chart | None:
+def _maturing(labels: Fact, drawer: Drawer) -> Chart | None:
     curve: Sequence[Fact] = labels.get("curve") or ()
     if len(curve) < 3:
         return None
@@ -119,11 +117,7 @@ def _maturing(labels: Fact) -> Chart | None:
     return Chart(
         title=title,
         subtitle="Share of leads converted by each day of age (Kaplan and Meier)",
-        svg=svg(
-            labels_chart(curve, horizon_days=horizon),
-            label=f"Time to conversion: {title}",
-            name="labels",
-        ),
+        svg=drawer.labels(curve, horizon_days=horizon, label=f"Time to conversion: {title}"),
         numbers=Table(
             head=("Days", "Leads converted"),
             rows=tuple(

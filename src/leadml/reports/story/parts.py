@@ -2,11 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-__all__ = ["Cell", "Chart", "Section", "Table", "thinned"]
+__all__ = ["Cell", "Chart", "Drawer", "Section", "Table", "thinned"]
+
+Fact = Mapping[str, Any]
+
+
+class Drawer(Protocol):
+    """Who draws the charts of a story: altair for paper, own layouts for served pages.
+
+    Every method returns one SVG element that carries ``label`` as its text alternative.
+    """
+
+    def gains(
+        self,
+        points: Sequence[Fact],
+        *,
+        fifth: float | None,
+        others: Sequence[Sequence[Fact]],
+        label: str,
+    ) -> str:
+        """Conversions found when the best leads are worked first."""
+        ...
+
+    def calibration(self, bins: Sequence[Fact], *, label: str) -> str:
+        """Predicted chances against what happened."""
+        ...
+
+    def bands(self, bands: Sequence[Fact], *, base_rate: float, label: str) -> str:
+        """Conversion by score."""
+        ...
+
+    def months(self, months: Sequence[Fact], *, label: str) -> str:
+        """Predicted chances against what happened, month by month."""
+        ...
+
+    def labels(self, curve: Sequence[Fact], *, horizon_days: float | None, label: str) -> str:
+        """Time to conversion."""
+        ...
+
+    def effect(self, effect: Fact, *, domain: tuple[float, float], label: str, name: str) -> str:
+        """How one number moves the odds; empty where it has no curve."""
+        ...
 
 
 @dataclass(frozen=True)

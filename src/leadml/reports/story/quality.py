@@ -6,22 +6,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from leadml.reports import words
-from leadml.reports.charts.bands import score_bands_chart
-from leadml.reports.charts.calibration import calibration_chart
-from leadml.reports.charts.drawing import svg
-from leadml.reports.charts.gains import gains_chart
-from leadml.reports.charts.months import MONTH_SHOWN_FROM, months_chart
+from leadml.reports.charts.months import MONTH_SHOWN_FROM
 from leadml.reports.story.estimates import estimate, tested
-from leadml.reports.story.parts import Cell, Chart, Section, Table, thinned
+from leadml.reports.story.parts import Cell, Chart, Drawer, Section, Table, thinned
 
 __all__ = ["quality"]
 
 Fact = Mapping[str, Any]
 
 
-def quality(facts: Fact) -> Section | None:
+def quality(facts: Fact, drawer: Drawer) -> Section | None:
     """Charts of ranking, calibration, months, then rivals; None where nothing was tested."""
-    charts = (_gains(facts), _calibration(facts), _bands(facts), _months(facts))
+    charts = (
+        _gains(facts, drawer),
+        _calibration(facts, drawer),
+        _bands(facts, drawer),
+        _months(facts, drawer),
+    )
     drawn = [chart for chart in charts if chart is not None]
     table = _contenders(facts)
     if not drawn and table is None:
@@ -38,7 +39,7 @@ def _ranks(points: Sequence[Fact]) -> bool:
     )
 
 
-def _gains(facts: Fact) -> Chart | None:
+def _gains(facts: Fact, drawer: Drawer) -> Chart | None:
     gains = facts.get("gains") or ()
     if len(gains) < 2:
         return None
@@ -59,10 +60,11 @@ def _gains(facts: Fact) -> Chart | None:
         title=title,
         subtitle="Share of conversions found when the best leads are worked first"
         + (", with 95 % interval" if band else ""),
-        svg=svg(
-            gains_chart(gains, fifth=share, others=[points for _, points in others]),
+        svg=drawer.gains(
+            gains,
+            fifth=share,
+            others=[points for _, points in others],
             label=f"Gains curve: {title}",
-            name="gains",
         ),
         key=(
             ("model", str(facts["model"].get("name", "this model"))),
@@ -105,7 +107,7 @@ def _gains_table(gains: Sequence[Fact], others: Sequence[tuple[str, Sequence[Fac
     )
 
 
-def _calibration(facts: Fact) -> Chart | None:
+def _calibration(facts: Fact, drawer: Drawer) -> Chart | None:
     bins = facts.get("calibration") or ()
     if len(bins) < 2:
         return None
@@ -119,7 +121,7 @@ def _calibration(facts: Fact) -> Chart | None:
     return Chart(
         title=title,
         subtitle=f"{len(bins)} groups of {each} leads; on the line is exactly right",
-        svg=svg(calibration_chart(bins), label=f"Calibration: {title}", name="cal"),
+        svg=drawer.calibration(bins, label=f"Calibration: {title}"),
         key=(("model", "as predicted"), ("dot", "happened, 95 % interval")),
         numbers=_promises(
             _group_name(len(bins)).capitalize(), [(str(i + 1), b) for i, b in enumerate(bins)]
@@ -144,7 +146,7 @@ def _promises(first: str, groups: Sequence[tuple[str, Fact]]) -> Table:
     )
 
 
-def _bands(facts: Fact) -> Chart | None:
+def _bands(facts: Fact, drawer: Drawer) -> Chart | None:
     bands = [b for b in facts.get("score_bands") or () if int(b["n"])]
     if len(bands) < 2:
         return None
@@ -154,10 +156,8 @@ def _bands(facts: Fact) -> Chart | None:
     return Chart(
         title=title,
         subtitle="Share that converted, in %, by score",
-        svg=svg(
-            score_bands_chart(bands, base_rate=_tested_rate(bands)),
-            label=f"Conversion by score band: {title}",
-            name="bands",
+        svg=drawer.bands(
+            bands, base_rate=_tested_rate(bands), label=f"Conversion by score band: {title}"
         ),
         numbers=Table(
             head=("Score", "Leads", "Converted", "Share"),
@@ -174,7 +174,7 @@ def _bands(facts: Fact) -> Chart | None:
     )
 
 
-def _months(facts: Fact) -> Chart | None:
+def _months(facts: Fact, drawer: Drawer) -> Chart | None:
     months = facts.get("months") or ()
     full = [m for m in months if int(m["n"]) >= MONTH_SHOWN_FROM]
     if len(full) < 2:
@@ -185,7 +185,7 @@ def _months(facts: Fact) -> Chart | None:
         title=title,
         subtitle="Average predicted chance beside the share that converted, by month"
         + (left_out if len(full) < len(months) else ""),
-        svg=svg(months_chart(full), label=f"Months: {title}", name="months"),
+        svg=drawer.months(full, label=f"Months: {title}"),
         key=(("model", "predicted"), ("dot", "happened, 95 % interval")),
         numbers=_promises("Month", [(words.day(str(m["month"])), m) for m in months]),
     )
