@@ -1,4 +1,4 @@
-"""Rewrites the generated parts of the documents: plan, errors, commands, settings.
+"""Rewrites the generated parts of the documents: plan, errors, commands, settings, OpenAPI.
 
 ``make format`` runs it; ``tests/test_house.py`` fails where a document is behind.
 A generated part stands between ``<!-- generated: NAME -->`` and ``<!-- end -->``.
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 DOCS = Path(__file__).parent
+SERVE = DOCS.parent / "serve"
 SOURCE = DOCS.parent / "src" / "leadml"
 ROOMS = (
     "cli",
@@ -125,16 +126,25 @@ def refreshed(text: str) -> str:
     return PART.sub(lambda found: f"{found[1]}{PARTS[found[2]]()}\n{found[3]}", text)
 
 
-def stale() -> list[Path]:
-    """Documents whose generated parts are behind the code."""
-    return [
-        path
-        for path in sorted(DOCS.rglob("*.md"))
-        if refreshed(path.read_text("utf-8")) != path.read_text("utf-8")
-    ]
+def openapi() -> dict[Path, str]:
+    """The documents that clients and CRMs import, by the file that holds each."""
+    from leadml.api.documents import written
+
+    return {SERVE / name: text for name, text in written().items()}
+
+
+def stale() -> dict[Path, str]:
+    """Documents that are behind the code, with what they should say."""
+    found = {path: refreshed(path.read_text("utf-8")) for path in sorted(DOCS.rglob("*.md"))}
+    found.update(openapi())
+    return {
+        path: text
+        for path, text in found.items()
+        if not path.is_file() or text != path.read_text("utf-8")
+    }
 
 
 if __name__ == "__main__":
-    for path in stale():
-        path.write_text(refreshed(path.read_text("utf-8")), "utf-8")
+    for path, text in stale().items():
+        path.write_text(text, "utf-8")
         sys.stdout.write(f"refreshed {path.relative_to(DOCS.parent)}\n")

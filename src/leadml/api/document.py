@@ -10,6 +10,17 @@ from __future__ import annotations
 from typing import Any, Final
 
 from leadml import __version__
+from leadml.api.describing import (
+    Piece,
+    body_of,
+    object_of,
+    operation,
+    problem_responses,
+    ref,
+    responses_of,
+    text,
+    with_scopes,
+)
 from leadml.leads import Column, Kind
 from leadml.service.serving import Served
 
@@ -93,20 +104,6 @@ _EXAMPLE_PROBLEM: Final = {
     "request_id": "req_5f0c2a9be1d34f70",
 }
 
-_PROBLEMS: Final = {
-    "400": "The body is not the JSON that this route takes.",
-    "403": "Another machine asks, but no key protects the API.",
-    "404": "There is no such thing.",
-    "409": "The job is not done, or failed.",
-    "408": "The body did not arrive in time.",
-    "413": "The body is too large, or carries too many leads.",
-    "415": "The body is compressed.",
-    "422": "A field or query parameter cannot be used; `pointer` names the field.",
-    "503": "No model is served yet, too many requests wait, or the server is about to stop; see "
-    "`Retry-After`.",
-}
-
-
 def document_of(served: Served | None) -> dict[str, Any]:
     """The OpenAPI 3.1 document.
 
@@ -132,11 +129,37 @@ def document_of(served: Served | None) -> dict[str, Any]:
         "tags": [
             {"name": "scoring", "description": "Leads in, answers out."},
             {"name": "model", "description": "What is served."},
+            {"name": "files", "description": "Files of leads in, files of answers out."},
             {"name": "operations", "description": "For those who run the server."},
         ],
+        "security": [{name: []} for name in _SECURITY],
         "paths": _paths(),
-        "components": {"schemas": _schemas(served), "parameters": _parameters()},
+        "components": {
+            "schemas": _schemas(served),
+            "parameters": _parameters(),
+            "securitySchemes": _SECURITY,
+        },
     }
+
+
+_SECURITY: Final = {
+    "api_key": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-API-Key",
+        "description": "The key in a header of its own, for HubSpot, Zapier and Power Platform.",
+    },
+    "basic": {
+        "type": "http",
+        "scheme": "basic",
+        "description": "Any user name, the key as password, for callers that know nothing else.",
+    },
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "The key as bearer token, for Salesforce named credentials and programs.",
+    },
+}
 
 
 def _paths() -> dict[str, Any]:
@@ -153,8 +176,8 @@ def _paths() -> dict[str, Any]:
                 "summary": "Score one lead",
                 "description": "Probability, score, grade, stage and reasons of one lead.",
                 "parameters": query,
-                "requestBody": _body("ScoreRequest", _EXAMPLE_REQUEST),
-                "responses": _responses("ScoreAnswer", "The lead's answer.", scoring),
+                "requestBody": body_of("ScoreRequest", _EXAMPLE_REQUEST),
+                "responses": responses_of("ScoreAnswer", "The lead's answer.", scoring),
             }
         },
         "/v1/scores": {
@@ -167,8 +190,8 @@ def _paths() -> dict[str, Any]:
                     "request. A lead that cannot be read gets an `error` and spoils no other."
                 ),
                 "parameters": query,
-                "requestBody": _body("ScoresRequest", {"leads": [_EXAMPLE_REQUEST]}),
-                "responses": _responses("ScoresAnswer", "One result per lead.", scoring),
+                "requestBody": body_of("ScoresRequest", {"leads": [_EXAMPLE_REQUEST]}),
+                "responses": responses_of("ScoresAnswer", "One result per lead.", scoring),
             }
         },
         "/v1/model": _get("model", "model", "Model", "The model that is served", ("403", "503")),
@@ -191,7 +214,7 @@ def _paths() -> dict[str, Any]:
                         "description": "Prometheus' text format.",
                         "content": {"text/plain": {"schema": {"type": "string"}}},
                     },
-                    **_problem_responses(("403",)),
+                    **problem_responses(("403",)),
                 },
             }
         },
@@ -205,19 +228,19 @@ def _job_paths() -> dict[str, Any]:
         {"$ref": f"#/components/parameters/{name}"}
         for name in ("job_reasons", "result_format", "allow_missing")
     ]
-    taken = _responses("Job", "The job that will score the file.", _UPLOAD)
+    taken = responses_of("Job", "The job that will score the file.", _UPLOAD)
     taken["202"] = taken.pop("200")
     answers = {
         "description": "One row per lead in the order of the file, as `leadml score` writes it.",
         "content": {"text/csv": file, "application/vnd.apache.parquet": file},
     }
-    state = _get("job", "scoring", "Job", "How far a job is", ("403", "404"))
+    state = _get("job", "files", "Job", "How far a job is", ("403", "404"))
     state["get"]["parameters"] = named
     return {
         "/v1/jobs": {
             "post": {
                 "operationId": "createJob",
-                "tags": ["scoring"],
+                "tags": ["files"],
                 "summary": "Score a file",
                 "description": "Takes a CSV or Parquet file of any size and scores it in the "
                 "background, all rows under one model version, to the digits of the other routes.",
@@ -238,11 +261,11 @@ def _job_paths() -> dict[str, Any]:
         "/v1/jobs/{id}/result": {
             "get": {
                 "operationId": "jobResult",
-                "tags": ["scoring"],
+                "tags": ["files"],
                 "summary": "Download what a job scored",
                 "description": "The answers; a row that could not be read has a code in `error`.",
                 "parameters": named,
-                "responses": {"200": answers, **_problem_responses(("403", "404", "409"))},
+                "responses": {"200": answers, **problem_responses(("403", "404", "409"))},
             }
         },
     }
@@ -252,52 +275,15 @@ _UPLOAD: Final = ("400", "403", "404", "408", "413", "415", "422", "503")
 
 
 def _get(
-    name: str, tag: str, schema: str, summary: str, problems: tuple[str, ...]
+    name: str,
+    tag: str,
+    schema: str,
+    summary: str,
+    problems: tuple[str, ...],
+    scope: str = "read",
 ) -> dict[str, Any]:
-    return {
-        "get": {
-            "operationId": name,
-            "tags": [tag],
-            "summary": summary,
-            "description": f"{summary}.",
-            "responses": _responses(schema, f"{summary}.", problems),
-        }
-    }
-
-
-def _body(schema: str, example: Any) -> dict[str, Any]:
-    return {
-        "required": True,
-        "description": "One JSON object in UTF-8.",
-        "content": {
-            "application/json": {
-                "schema": {"$ref": f"#/components/schemas/{schema}"},
-                "example": example,
-            }
-        },
-    }
-
-
-def _responses(schema: str, description: str, problems: tuple[str, ...]) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "200": {
-            "description": description,
-            "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}},
-        }
-    }
-    return {**found, **_problem_responses(problems)}
-
-
-def _problem_responses(problems: tuple[str, ...]) -> dict[str, Any]:
-    return {
-        status: {
-            "description": _PROBLEMS[status],
-            "content": {
-                "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
-            },
-        }
-        for status in problems
-    }
+    answers = responses_of(schema, f"{summary}.", problems)
+    return {"get": operation(name, tag, scope, summary, f"{summary}.", answers)}
 
 
 def _parameters() -> dict[str, Any]:
@@ -384,47 +370,17 @@ def _levels(column: Column) -> str:
     return ", ".join(level[:40] for level in column.levels[:3]) or "any text"
 
 
-def _object(
-    description: str,
-    properties: dict[str, Any],
-    required: tuple[str, ...] = (),
-    *,
-    closed: bool = False,
-    example: Any = None,
-) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "type": "object",
-        "description": description,
-        "properties": properties,
-    }
-    if required:
-        found["required"] = list(required)
-    if closed:
-        found["additionalProperties"] = False
-    if example is not None:
-        found["examples"] = [example]
-    return found
-
-
-def _ref(name: str) -> dict[str, str]:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _text(description: str, **more: Any) -> dict[str, Any]:
-    return {"type": "string", "description": description, **more}
-
-
 def _schemas(served: Served | None) -> dict[str, Any]:
     answer = {
-        "lead_id": _text("The id of the request, if it had one."),
+        "lead_id": text("The id of the request, if it had one."),
         "probability": {
             **_PROBABILITY,
             "description": "Calibrated chance of converting within the horizon, four digits.",
         },
         "score": {**_PERCENTILE, "description": "Percent of reference leads that it outranks."},
-        "grade": _text("By the thresholds.", enum=["A", "B", "C", "D"]),
-        "proposed_stage": _text("What the thresholds say.", enum=_STAGES),
-        "stage": _text(
+        "grade": text("By the thresholds.", enum=["A", "B", "C", "D"]),
+        "proposed_stage": text("What the thresholds say.", enum=_STAGES),
+        "stage": text(
             "Where the lead stands; the score alone lifts it to mql at most.",
             enum=["cold", "nurture", "mql", "sal", "sql", "customer", "lost"],
         ),
@@ -437,24 +393,24 @@ def _schemas(served: Served | None) -> dict[str, Any]:
         "reasons": {
             "type": "array",
             "description": "Strongest first.",
-            "items": _ref("Reason"),
+            "items": ref("Reason"),
         },
         "other_log_odds": {
             "type": "number",
             "description": "Sum of the reasons left out; absent with reasons=all.",
         },
-        "model_version": _text("Name and version of the model."),
-        "policy_version": _text("Version of the thresholds."),
+        "model_version": text("Name and version of the model."),
+        "policy_version": text("Version of the thresholds."),
         "warnings": {
             "type": "array",
             "description": "What the reader should know.",
-            "items": _ref("Warning"),
+            "items": ref("Warning"),
         },
     }
     always = tuple(key for key in answer if key not in ("lead_id", "other_log_odds"))
     return {
         "Lead": _lead_schema(served),
-        "ScoreRequest": _object(
+        "ScoreRequest": object_of(
             "One lead to score.",
             {
                 "lead_id": {
@@ -463,7 +419,7 @@ def _schemas(served: Served | None) -> dict[str, Any]:
                     "maxLength": 200,
                     "description": "The id your CRM knows the lead by.",
                 },
-                "lead": _ref("Lead"),
+                "lead": ref("Lead"),
                 "contact_consent": {
                     "type": ["boolean", "null"],
                     "description": "Whether the lead agreed to be contacted.",
@@ -474,136 +430,136 @@ def _schemas(served: Served | None) -> dict[str, Any]:
             example=_EXAMPLE_REQUEST,
         ),
         "ScoreAnswer": _object("One lead's answer.", answer, always, example=_EXAMPLE_ANSWER),
-        "Reason": _object(
+        "Reason": object_of(
             "One column's exact contribution to the log-odds.",
             {
-                "field": _text("The column."),
-                "value": _text("What the lead had; absent if nothing was given."),
+                "field": text("The column."),
+                "value": text("What the lead had; absent if nothing was given."),
                 "log_odds": {"type": "number", "description": "Points, four digits."},
                 "odds_ratio": {"type": "number", "description": "The same as a factor."},
-                "role": _text("Which criterion it belongs to.", enum=["fit", "engagement"]),
-                "text": _text("The same in words."),
+                "role": text("Which criterion it belongs to.", enum=["fit", "engagement"]),
+                "text": text("The same in words."),
             },
             ("field", "log_odds", "odds_ratio", "role", "text"),
         ),
-        "Warning": _object(
+        "Warning": object_of(
             "Something the reader of an answer should know.",
             {
-                "code": _text("What, as a stable code."),
-                "field": _text("Which field."),
-                "detail": _text("What, in words."),
+                "code": text("What, as a stable code."),
+                "field": text("Which field."),
+                "detail": text("What, in words."),
             },
             ("code", "detail"),
         ),
-        "ScoresRequest": _object(
+        "ScoresRequest": object_of(
             "Leads to score.",
             {
                 "leads": {
                     "type": "array",
                     "description": "The leads, in any order, 1,000 unless set otherwise.",
-                    "items": _ref("ScoreRequest"),
+                    "items": ref("ScoreRequest"),
                 }
             },
             ("leads",),
             closed=True,
         ),
-        "ScoresAnswer": _object(
+        "ScoresAnswer": object_of(
             "One result per lead, in the order of the request.",
             {
-                "model_version": _text("The one model version of all results."),
-                "policy_version": _text("The one version of the thresholds."),
+                "model_version": text("The one model version of all results."),
+                "policy_version": text("The one version of the thresholds."),
                 "results": {
                     "type": "array",
                     "description": "As many as leads.",
-                    "items": _ref("ScoresResult"),
+                    "items": ref("ScoresResult"),
                 },
             },
             ("model_version", "policy_version", "results"),
         ),
-        "ScoresResult": _object(
-            "A lead's answer, or its error.", {**answer, "error": _ref("LeadError")}
+        "ScoresResult": object_of(
+            "A lead's answer, or its error.", {**answer, "error": ref("LeadError")}
         ),
-        "LeadError": _object(
+        "LeadError": object_of(
             "Why one lead of many has no answer.",
             {
-                "code": _text("What, as a stable code."),
-                "field": _text("Which field, where one is at fault."),
-                "detail": _text("What happened."),
+                "code": text("What, as a stable code."),
+                "field": text("Which field, where one is at fault."),
+                "detail": text("What happened."),
             },
             ("code", "detail"),
         ),
-        "Job": _object(
+        "Job": object_of(
             "A file that is scored in the background.",
             {
-                "job_id": _text("Its id."),
-                "state": _text("How far it is.", enum=["queued", "running", "done", "failed"]),
-                "created_at": _text("When the file had arrived, UTC.", format="date-time"),
-                "finished_at": _text("When it was done or failed, UTC.", format="date-time"),
+                "job_id": text("Its id."),
+                "state": text("How far it is.", enum=["queued", "running", "done", "failed"]),
+                "created_at": text("When the file had arrived, UTC.", format="date-time"),
+                "finished_at": text("When it was done or failed, UTC.", format="date-time"),
                 "bytes": {"type": "integer", "description": "Size of the file."},
-                "result_format": _text("What the result is.", enum=["csv", "parquet"]),
+                "result_format": text("What the result is.", enum=["csv", "parquet"]),
                 "rows": {"type": "integer", "description": "Rows of the file, once read."},
                 "rows_done": {"type": "integer", "description": "Rows answered so far."},
                 "n_row_errors": {"type": "integer", "description": "Rows that cannot be read."},
                 "row_errors": {
                     "type": "array",
                     "description": "The first 20 of them.",
-                    "items": _ref("RowError"),
+                    "items": ref("RowError"),
                 },
-                "model_version": _text("The one model version of all rows."),
-                "policy_version": _text("The one version of the thresholds."),
-                "error": _ref("JobError"),
+                "model_version": text("The one model version of all rows."),
+                "policy_version": text("The one version of the thresholds."),
+                "error": ref("JobError"),
             },
             ("job_id", "state", "created_at", "bytes", "result_format"),
         ),
-        "RowError": _object(
+        "RowError": object_of(
             "Why one row of a file has no answer.",
             {
                 "row": {"type": "integer", "description": "The row below the header, from 1."},
-                "code": _text("What, as a stable code."),
-                "field": _text("Which field, where one is at fault."),
-                "detail": _text("What happened."),
+                "code": text("What, as a stable code."),
+                "field": text("Which field, where one is at fault."),
+                "detail": text("What happened."),
             },
             ("row", "code", "detail"),
         ),
-        "JobError": _object(
+        "JobError": object_of(
             "Why a whole file was refused.",
             {
-                "code": _text("What, as a stable code."),
-                "title": _text("The kind in words."),
-                "detail": _text("What happened."),
-                "column": _text("Which column, where one is at fault."),
+                "code": text("What, as a stable code."),
+                "title": text("The kind in words."),
+                "detail": text("What happened."),
+                "column": text("Which column, where one is at fault."),
                 "rows": {
                     "type": "array",
                     "description": "Which rows, from 1.",
                     "items": {"type": "integer"},
                 },
-                "fix": _text("What to do."),
+                "fix": text("What to do."),
             },
             ("code", "title", "detail"),
         ),
-        "Problem": _object(
+        "Problem": object_of(
             "A failure (RFC 9457).",
             {
-                "type": _text("A name of the kind of failure."),
-                "title": _text("The kind in words."),
+                "type": text("A name of the kind of failure."),
+                "title": text("The kind in words."),
                 "status": {"type": "integer", "description": "The HTTP status."},
-                "code": _text("The stable code."),
-                "detail": _text("What happened; never a value of the request."),
-                "pointer": _text("Where in the body (RFC 6901)."),
-                "fix": _text("What to do."),
-                "request_id": _text("The same as the header X-Request-ID."),
+                "code": text("The stable code."),
+                "detail": text("What happened; never a value of the request."),
+                "pointer": text("Where in the body (RFC 6901)."),
+                "fix": text("What to do."),
+                "request_id": text("The same as the header X-Request-ID."),
             },
             ("type", "title", "status", "code", "detail", "request_id"),
             example=_EXAMPLE_PROBLEM,
         ),
-        "Model": _object(
+        "Model": object_of(
             "What is served and why.",
             {
-                "name": _text("The registered model."),
-                "version": _text("Its version."),
-                "model_version": _text("Both, as answers name them."),
-                "policy_version": _text("Version of the thresholds."),
-                "digest": _text("Digest of the bundle."),
+                "name": text("The registered model."),
+                "version": text("Its version."),
+                "model_version": text("Both, as answers name them."),
+                "policy_version": text("Version of the thresholds."),
+                "digest": text("Digest of the bundle."),
                 "training": {"type": "object", "description": "When and how it was trained."},
                 "verdict": {"type": "object", "description": "Whether to trust it, and the rule."},
                 "data": {"type": "object", "description": "What it learned from."},
@@ -614,17 +570,17 @@ def _schemas(served: Served | None) -> dict[str, Any]:
                 "fields": {
                     "type": "array",
                     "description": "The fields of a lead that it reads.",
-                    "items": _ref("Field"),
+                    "items": ref("Field"),
                 },
             },
             ("name", "version", "model_version", "policy_version", "digest", "fields"),
         ),
-        "Field": _object(
+        "Field": object_of(
             "A field of a lead.",
             {
-                "field": _text("Its name."),
-                "role": _text("Fit or engagement.", enum=["fit", "engagement"]),
-                "kind": _text("What it holds.", enum=["number", "category", "timestamp"]),
+                "field": text("Its name."),
+                "role": text("Fit or engagement.", enum=["fit", "engagement"]),
+                "kind": text("What it holds.", enum=["number", "category", "timestamp"]),
                 "missing_share": {
                     **_PROBABILITY,
                     "description": "Share of training leads without it.",
@@ -640,21 +596,21 @@ def _schemas(served: Served | None) -> dict[str, Any]:
             },
             ("field", "role", "kind"),
         ),
-        "Policy": _object(
+        "Policy": object_of(
             "Thresholds in probability; above 1 nobody is proposed.",
             {
-                "policy_version": _text("Version of the thresholds."),
-                "model_version": _text("The model that they belong to."),
-                "version": _text("The same as policy_version."),
+                "policy_version": text("Version of the thresholds."),
+                "model_version": text("The model that they belong to."),
+                "version": text("The same as policy_version."),
                 "mql": {"type": "number", "description": "From here on a lead is an MQL."},
                 "sql": {"type": "number", "description": "From here on an SQL is proposed."},
                 "nurture": {"type": "number", "description": "From here on nurturing pays."},
-                "basis": _text("What decided.", enum=["capacity", "precision", "value"]),
+                "basis": text("What decided.", enum=["capacity", "precision", "value"]),
                 "capacity_per_week": {
                     "type": "number",
                     "description": "Leads that can be worked in a week, if that was given.",
                 },
-                "reason": _text("Why the lines are where they are."),
+                "reason": text("Why the lines are where they are."),
                 "expected": {
                     "type": "array",
                     "description": "Volume, precision and conversions at or above each line.",
@@ -663,13 +619,13 @@ def _schemas(served: Served | None) -> dict[str, Any]:
             },
             ("policy_version", "model_version", "mql", "sql", "nurture", "basis"),
         ),
-        "Health": _object(
+        "Health": object_of(
             "How the server is.",
             {
-                "status": _text("In one word.", enum=["live", "ready", "degraded"]),
-                "model_version": _text("What is served."),
-                "policy_version": _text("Version of the thresholds."),
-                "reason": _text("Why it is degraded."),
+                "status": text("In one word.", enum=["live", "ready", "degraded"]),
+                "model_version": text("What is served."),
+                "policy_version": text("Version of the thresholds."),
+                "reason": text("Why it is degraded."),
             },
             ("status",),
         ),
