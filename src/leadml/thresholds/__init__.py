@@ -1,6 +1,17 @@
 """Where to cut: the MQL and SQL lines and how they are chosen."""
 
-from leadml.thresholds.choose import ThresholdPlan, choose_policy
+from leadml.thresholds.choose import ThresholdPlan, choose_policy, expectations_of, policy_of
+from leadml.thresholds.cohort import Cohort
+from leadml.thresholds.curve import threshold_curve
 from leadml.thresholds.policy import Policy, StageExpectation
 
-__all__ = ["Policy", "StageExpectation", "ThresholdPlan", "choose_policy"]
+__all__ = [
+    "Cohort",
+    "Policy",
+    "StageExpectation",
+    "ThresholdPlan",
+    "choose_policy",
+    "expectations_of",
+    "policy_of",
+    "threshold_curve",
+]

@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from leadml.errors import ConfigError, DataError
-from leadml.leads.estimate import Z95, Estimate, percent, wilson
+from leadml.errors import ConfigError
+from leadml.leads.estimate import percent
 from leadml.leads.vocabulary import Stage
 from leadml.scorecard.reasons import digits4
+from leadml.thresholds.cohort import TRUSTED, Cohort
 from leadml.thresholds.policy import BASES, NOBODY, Basis, Policy, StageExpectation
 
-__all__ = ["MQL_SHARE", "SQL_OF_MQL", "ThresholdPlan", "choose_policy", "expectation_of"]
+__all__ = [
+    "MQL_SHARE",
+    "SQL_OF_MQL",
+    "ThresholdPlan",
+    "choose_policy",
+    "expectations_of",
+    "policy_of",
+]
 
 MQL_SHARE: Final = 0.20
 """Share of the leads that become MQL when nothing is asked for."""
 
 SQL_OF_MQL: Final = 0.25
 """Share of the MQL capacity that becomes SQL when nothing is asked for (5 % of all leads)."""
-
-_TRUSTED: Final = 10
-"""Fewest leads above a line whose precision is believed."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,9 @@ class ThresholdPlan:
         Worth of a conversion, in the currency of the costs.
     cost_mql, cost_sql
         Cost of working a lead as MQL, as SQL.
+    leads_per_week
+        Leads that come in during a usual week; the leads the lines are chosen on tell if
+        not given.
 
     Raises
     ------
@@ -62,6 +70,7 @@ class ThresholdPlan:
     cost_mql: float | None = None
     cost_sql: float | None = None
     sql_capacity_per_week: float | None = None
+    leads_per_week: float | None = None
 
     def __post_init__(self) -> None:
         if self.basis not in BASES:
@@ -80,6 +89,7 @@ class ThresholdPlan:
             "value",
             "cost_mql",
             "cost_sql",
+            "leads_per_week",
         ):
             given = getattr(self, name)
             if given is not None and not (math.isfinite(given) and given > 0):
@@ -94,6 +104,40 @@ class ThresholdPlan:
                 "lines by value need the worth of a conversion and the cost of a lead",
                 fix="give value and cost_mql",
             )
+
+    @property
+    def cost_of_sql(self) -> float | None:
+        """Cost of working a lead as SQL; four times the MQL cost if it was not given."""
+        if self.cost_sql is None and self.cost_mql is not None:
+            return 4 * self.cost_mql
+        return self.cost_sql
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data; what was not given is left out."""
+        given = {part.name: getattr(self, part.name) for part in fields(self)}
+        return {name: value for name, value in given.items() if value is not None}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ThresholdPlan:
+        """The inverse of :meth:`as_dict`.
+
+        Raises
+        ------
+        ConfigError
+            A name is not known, a value is of another kind or outside its range.
+        """
+        names = [part.name for part in fields(cls)]
+        for name, value in data.items():
+            if name not in names:
+                raise ConfigError(
+                    "there is no such figure of a plan", fix=f"use some of: {', '.join(names)}"
+                )
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if name != "basis" and not number:
+                raise ConfigError(f"{name} must be a number", column=name)
+        if not isinstance(data.get("basis", ""), str):
+            raise ConfigError("basis must be a text", fix=f"use one of: {', '.join(BASES)}")
+        return cls(**data)
 
 
 def choose_policy(
@@ -148,18 +192,28 @@ def choose_policy(
     >>> policy.mql  # the two leads at 0.5 would make three: the line stands above them
     0.9
     """
+    cohort = Cohort.of(
+        probability, converted, leads_per_week, leads_per_week_known=leads_per_week_known
+    )
+    return policy_of(cohort, plan, version)
+
+
+def policy_of(cohort: Cohort, plan: ThresholdPlan | None = None, version: str = "1") -> Policy:
+    """Choose the lines on a cohort; see :func:`choose_policy`.
+
+    What is told of a plan without ``leads_per_week`` holds for the cohort's usual week.
+    """
     plan = plan or ThresholdPlan()
-    ladder = _Ladder.of(probability, converted)
-    if not (math.isfinite(leads_per_week) and leads_per_week > 0):
-        raise ConfigError(f"leads_per_week must be a number above 0, not {leads_per_week}")
+    if plan.leads_per_week is not None:
+        cohort = cohort.with_week(plan.leads_per_week)
     if plan.basis == "precision":
-        mql, sql, sentence = _by_precision(ladder, plan)
+        mql, sql, sentence = _by_precision(cohort, plan)
     elif plan.basis == "value":
         mql, sql, sentence = _by_value(plan)
     else:
-        mql, sql, sentence = _by_capacity(ladder, plan, leads_per_week, leads_per_week_known)
+        mql, sql, sentence = _by_capacity(cohort, plan)
     if plan.basis != "capacity" and plan.capacity_per_week is not None:
-        limit = ladder.line_for(plan.capacity_per_week / leads_per_week)
+        limit = cohort.line_for(plan.capacity_per_week / cohort.leads_per_week)
         if limit > mql:
             mql = limit
             sentence += (
@@ -167,12 +221,8 @@ def choose_policy(
                 f" so the MQL line was raised to {_line(limit)}."
             )
     sql = max(sql, mql)
-    nurture = min(mql, digits4(ladder.base_rate))
-    expected = tuple(
-        expectation_of(stage, line, probability, converted, leads_per_week)
-        for stage, line in ((Stage.MQL, mql), (Stage.SQL, sql))
-    )
-    return Policy(
+    nurture = min(mql, digits4(cohort.base_rate))
+    drawn = Policy(
         version=version,
         mql=mql,
         sql=sql,
@@ -180,110 +230,35 @@ def choose_policy(
         basis=plan.basis,
         capacity_per_week=plan.capacity_per_week,
         reason=sentence,
-        expected=expected,
     )
+    return replace(drawn, expected=expectations_of(cohort, drawn, plan))
 
 
-def expectation_of(
-    stage: Stage,
-    cutoff: float,
-    probability: ArrayLike,
-    converted: ArrayLike,
-    leads_per_week: float,
-) -> StageExpectation:
-    """What happens at or above a line, scaled to a week.
+def expectations_of(
+    cohort: Cohort, policy: Policy, plan: ThresholdPlan
+) -> tuple[StageExpectation, ...]:
+    """What the lines of a policy mean for the leads of a cohort.
 
-    Shares have Wilson intervals. The weekly figures have the range of a usual week:
-    Poisson luck of one week, widened by what is unsure about the rate itself.
+    Where the plan says what a conversion is worth, the value of a week is told, less the
+    cost of working the leads where that is given (an SQL costs four MQL if nothing is said).
     """
-    ladder = _Ladder.of(probability, converted)
-    leads, won = ladder.above(cutoff)
-    n = ladder.n
-    total = ladder.conversions
-    low, high = wilson(won, leads)
-    caught_low, caught_high = wilson(won, total)
-    scale = leads_per_week / n
-    return StageExpectation(
-        stage=stage,
-        cutoff=cutoff,
-        volume_per_week=_week(leads, n, scale),
-        precision=Estimate(won / leads if leads else 0.0, low, high),
-        conversions_per_week=_week(won, n, scale),
-        recall=Estimate(won / total if total else 0.0, caught_low, caught_high),
+    costs = (plan.cost_mql or 0.0, plan.cost_of_sql or 0.0)
+    return tuple(
+        cohort.expectation(stage, line, value=plan.value, cost=cost)
+        for (stage, line), cost in zip(
+            ((Stage.MQL, policy.mql), (Stage.SQL, policy.sql)), costs, strict=True
+        )
     )
 
 
-@dataclass(frozen=True)
-class _Ladder:
-    """Shown probabilities, highest first, with leads and conversions at or above each."""
-
-    steps: NDArray[np.float64]
-    leads: NDArray[np.int64]
-    won: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, probability: ArrayLike, converted: ArrayLike) -> _Ladder:
-        chances = np.asarray(probability, dtype=np.float64)
-        outcome = np.asarray(converted, dtype=np.float64)
-        if chances.ndim != 1 or chances.shape != outcome.shape:
-            raise DataError("probabilities and outcomes must be two columns of one length")
-        if chances.size == 0:
-            raise DataError("there are no leads to choose the lines on")
-        if not (np.isfinite(chances).all() and chances.min() >= 0 and chances.max() <= 1):
-            raise DataError("probabilities must lie between 0 and 1")
-        if not np.isin(outcome, (0.0, 1.0)).all():
-            raise DataError("outcomes must be 0 or 1; leave unknown ones out")
-        exact, where = np.unique(chances, return_inverse=True)
-        shown = np.array([digits4(float(p)) for p in exact])
-        steps, group = np.unique(shown, return_inverse=True)
-        group = group[where]
-        leads = np.bincount(group, minlength=steps.size)[::-1].cumsum()
-        won = np.bincount(group, weights=outcome, minlength=steps.size)[::-1].cumsum()
-        return cls(steps[::-1], leads.astype(np.int64), np.rint(won).astype(np.int64))
-
-    @property
-    def n(self) -> int:
-        return int(self.leads[-1])
-
-    @property
-    def conversions(self) -> int:
-        return int(self.won[-1])
-
-    @property
-    def base_rate(self) -> float:
-        return self.conversions / self.n
-
-    def above(self, cutoff: float) -> tuple[int, int]:
-        """Leads and conversions at or above a line."""
-        at = int(np.searchsorted(-self.steps, -cutoff, side="right"))
-        return (0, 0) if at == 0 else (int(self.leads[at - 1]), int(self.won[at - 1]))
-
-    def line_for(self, share: float) -> float:
-        """The lowest line that lets at most this share of the leads through."""
-        fits = int(np.searchsorted(self.leads, share * self.n + 1e-9, side="right"))
-        return float(self.steps[fits - 1]) if fits else NOBODY
-
-    def line_of_precision(self, precision: float) -> float:
-        """The lowest line above which at least this share converted."""
-        reached = (self.won >= precision * self.leads - 1e-9) & (self.leads >= _TRUSTED)
-        found = np.flatnonzero(reached)
-        return float(self.steps[found[-1]]) if found.size else NOBODY
-
-    def best_precision(self) -> float:
-        """The highest share converted above any line with enough leads."""
-        enough = self.leads >= min(_TRUSTED, self.n)
-        return float((self.won[enough] / self.leads[enough]).max())
-
-
-def _by_capacity(
-    ladder: _Ladder, plan: ThresholdPlan, weekly: float, known: bool
-) -> tuple[float, float, str]:
+def _by_capacity(cohort: Cohort, plan: ThresholdPlan) -> tuple[float, float, str]:
+    weekly, known = cohort.leads_per_week, cohort.leads_per_week_known
     asked = plan.capacity_per_week
     meetings = plan.sql_capacity_per_week
     share = MQL_SHARE if asked is None else asked / weekly
     sql_share = share * SQL_OF_MQL if meetings is None else min(share, meetings / weekly)
-    mql = ladder.line_for(share)
-    sql = ladder.line_for(sql_share)
+    mql = cohort.line_for(share)
+    sql = cohort.line_for(sql_share)
     if asked is None:
         sentence = (
             "No capacity was given, so the most promising fifth of the leads becomes MQL"
@@ -308,24 +283,24 @@ def _by_capacity(
             )
         if not known:
             sentence += f" {_amount(weekly)} leads a week is assumed; the table holds no dates."
-    return mql, sql, sentence + _tie_note(ladder, mql, share, "MQL")
+    return mql, sql, sentence + _tie_note(cohort, mql, share, "MQL")
 
 
-def _by_precision(ladder: _Ladder, plan: ThresholdPlan) -> tuple[float, float, str]:
+def _by_precision(cohort: Cohort, plan: ThresholdPlan) -> tuple[float, float, str]:
     parts = []
     if plan.mql_precision is None:
-        mql = ladder.line_for(MQL_SHARE)
+        mql = cohort.line_for(MQL_SHARE)
         parts.append(f"the most promising fifth of the leads becomes MQL ({_line(mql)})")
     else:
-        mql = ladder.line_of_precision(plan.mql_precision)
-        parts.append(_reached(ladder, "MQL", mql, plan.mql_precision))
+        mql = cohort.line_of_precision(plan.mql_precision)
+        parts.append(_reached(cohort, "MQL", mql, plan.mql_precision))
     if plan.sql_precision is None:
-        leads, _ = ladder.above(mql)
-        sql = ladder.line_for(leads * SQL_OF_MQL / ladder.n)
+        leads, _ = cohort.above(mql)
+        sql = cohort.line_for(leads * SQL_OF_MQL / cohort.n)
         parts.append(f"the best quarter of those becomes SQL ({_line(sql)})")
     else:
-        sql = ladder.line_of_precision(plan.sql_precision)
-        parts.append(_reached(ladder, "SQL", sql, plan.sql_precision))
+        sql = cohort.line_of_precision(plan.sql_precision)
+        parts.append(_reached(cohort, "SQL", sql, plan.sql_precision))
     sentence = "; ".join(parts)
     return mql, sql, f"{sentence[0].upper()}{sentence[1:]}."
 
@@ -334,7 +309,8 @@ def _by_value(plan: ThresholdPlan) -> tuple[float, float, str]:
     assert plan.value is not None
     assert plan.cost_mql is not None
     mql = _break_even(plan.cost_mql, plan.value)
-    cost_sql = 4 * plan.cost_mql if plan.cost_sql is None else plan.cost_sql
+    cost_sql = plan.cost_of_sql
+    assert cost_sql is not None
     sql = max(mql, _break_even(cost_sql, plan.value))
     assumed = " (taken as four times the MQL cost)" if plan.cost_sql is None else ""
     sentence = (
@@ -368,29 +344,29 @@ def _break_even(cost: float, value: float) -> float:
     return digits4(shown + step)
 
 
-def _reached(ladder: _Ladder, stage: str, line: float, asked: float) -> str:
+def _reached(cohort: Cohort, stage: str, line: float, asked: float) -> str:
     if line > 1:
         return (
-            f"no line reaches the {percent(asked)} asked of {stage} with at least {_TRUSTED} leads"
-            f" (the best reaches {percent(ladder.best_precision())}), so nobody becomes {stage}"
+            f"no line reaches the {percent(asked)} asked of {stage} with at least {TRUSTED} leads"
+            f" (the best reaches {percent(cohort.best_precision())}), so nobody becomes {stage}"
         )
-    leads, won = ladder.above(line)
+    leads, won = cohort.above(line)
     return (
         f"{percent(won / leads)} of the leads at or above the {stage} line ({_line(line)})"
         f" converted, {percent(asked)} were asked for"
     )
 
 
-def _tie_note(ladder: _Ladder, line: float, share: float, stage: str) -> str:
+def _tie_note(cohort: Cohort, line: float, share: float, stage: str) -> str:
     """A sentence when equal chances keep a line from using the capacity."""
     if share >= 1:
         return ""
-    leads, _ = ladder.above(line)
-    room = share * ladder.n
+    leads, _ = cohort.above(line)
+    room = share * cohort.n
     if line > 1:
-        tied = int(ladder.leads[0])
+        tied = int(cohort.leads[0])
         if room < 1:
-            return f" That is less than one of the {ladder.n:,} leads looked at: nobody is {stage}."
+            return f" That is less than one of the {cohort.n:,} leads looked at: nobody is {stage}."
         return (
             f" The {tied:,} leads with the highest chance are equal and more than that,"
             f" so nobody becomes {stage}."
@@ -398,7 +374,7 @@ def _tie_note(ladder: _Ladder, line: float, share: float, stage: str) -> str:
     if leads < 0.9 * room - 1:
         return (
             f" Many leads share one chance just below the {stage} line, so only"
-            f" {percent(leads / ladder.n)} of the leads are at or above it."
+            f" {percent(leads / cohort.n)} of the leads are at or above it."
         )
     return ""
 
@@ -410,10 +386,3 @@ def _line(cutoff: float) -> str:
 def _amount(value: float) -> str:
     whole = abs(value - round(value)) < 0.05 or abs(value) >= 10
     return f"{value:,.0f}" if whole else f"{value:,.1f}"
-
-
-def _week(count: int, n: int, scale: float) -> Estimate:
-    """A weekly figure with the range of a usual week (normal approximation of a Poisson sum)."""
-    value = count * scale
-    spread = math.sqrt(value + scale * scale * count * (1 - count / n))
-    return Estimate(value, max(0.0, value - Z95 * spread), value + Z95 * spread)

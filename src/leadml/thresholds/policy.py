@@ -40,6 +40,9 @@ class StageExpectation:
         Conversions among them; the interval is the range of a usual week.
     recall
         Share of all conversions that are among them, with its Wilson interval.
+    value_per_week
+        Worth of these conversions less the cost of working the leads; the interval is the
+        range of a usual week. None where no worth was given.
     """
 
     stage: Stage
@@ -48,10 +51,11 @@ class StageExpectation:
     precision: Estimate
     conversions_per_week: Estimate
     recall: Estimate
+    value_per_week: Estimate | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for ``policy.json``."""
-        return {
+        found: dict[str, Any] = {
             "stage": str(self.stage),
             "cutoff": self.cutoff,
             "volume_per_week": self.volume_per_week.as_dict(),
@@ -59,6 +63,9 @@ class StageExpectation:
             "conversions_per_week": self.conversions_per_week.as_dict(),
             "recall": self.recall.as_dict(),
         }
+        if self.value_per_week is not None:
+            found["value_per_week"] = self.value_per_week.as_dict()
+        return found
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> StageExpectation:
@@ -70,6 +77,9 @@ class StageExpectation:
             precision=Estimate.from_dict(data["precision"]),
             conversions_per_week=Estimate.from_dict(data["conversions_per_week"]),
             recall=Estimate.from_dict(data["recall"]),
+            value_per_week=Estimate.from_dict(data["value_per_week"])
+            if "value_per_week" in data
+            else None,
         )
 
 

@@ -18,7 +18,7 @@ from leadml.evaluation.promotion import decide
 from leadml.scorecard import Scorer
 from leadml.scorecard.effects import effects_of
 from leadml.scorecard.scorer import probability_of
-from leadml.thresholds import ThresholdPlan, choose_policy
+from leadml.thresholds import Cohort, ThresholdPlan, policy_of
 from leadml.training.config import TrainConfig
 from leadml.training.labels import label
 from leadml.training.recalibrating import intercept_shift
@@ -116,7 +116,8 @@ def recalibrate(
     batch = Scorer(scorecard).frame(rows)
     weekly, known = leads_per_week(labels)
     plan = ThresholdPlan(basis=config.threshold_basis, **config.thresholds)  # type: ignore[arg-type]
-    policy = choose_policy(batch.probability, y, weekly, plan, leads_per_week_known=known)
+    cohort = Cohort.of(batch.probability, y, weekly, leads_per_week_known=known).compact()
+    policy = policy_of(cohort, plan)
     told = copy.deepcopy(dict(facts))
     told["model"] = {
         **told.get("model", {}),
@@ -138,6 +139,8 @@ def recalibrate(
         "calibration": calibration(y_new, chances),
         "score_bands": score_bands(y, batch.score),
         "policy": policy.as_dict(),
+        "plan": plan.as_dict(),
+        "cohort": cohort.as_dict(),
         "effects": effects_of(scorecard, batch.contributions),
         "base_log_odds": scorecard.base,
         "notes": [

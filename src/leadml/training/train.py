@@ -24,7 +24,7 @@ from leadml.leads import Kind, Schema
 from leadml.scorecard import Scorecard, Scorer
 from leadml.scorecard.editing import Edited, edit
 from leadml.scorecard.effects import effects_of, pairs_of
-from leadml.thresholds import Policy, ThresholdPlan, choose_policy
+from leadml.thresholds import Cohort, Policy, ThresholdPlan, policy_of
 from leadml.training.baselines import BASELINES, predict_baselines
 from leadml.training.checking import check_history
 from leadml.training.config import FILE_ORDER, TrainConfig
@@ -260,9 +260,10 @@ def _train(
     progress("measuring", 0, 1)
     metrics = measure(tested.y, tested.probability, protocol.name, config.seed)
     per_week, per_week_known = leads_per_week(labels)
-    policy = choose_policy(
-        tested.probability, tested.y, per_week, plan, leads_per_week_known=per_week_known
-    )
+    cohort = Cohort.of(
+        tested.probability, tested.y, per_week, leads_per_week_known=per_week_known
+    ).compact()
+    policy = policy_of(cohort, plan)
     said = verdict(metrics, int(y.sum()), baselines_of(tested, protocol.name), findings)
     rival = _rival(champion, config, labels, rows, test_frame, tested, retest)
     gate = decide(
@@ -290,7 +291,13 @@ def _train(
         rows,
         drift,
     )
-    facts |= {"verdict": said.as_dict(), "checks": findings, "gate": gate.as_dict()}
+    facts |= {
+        "verdict": said.as_dict(),
+        "checks": findings,
+        "gate": gate.as_dict(),
+        "plan": plan.as_dict(),
+        "cohort": cohort.as_dict(),
+    }
     if champion is None and not gate.passed and said.word != "no":
         facts["notes"].append(
             f"A line of the gate failed ({', '.join(gate.failed)}). With no champion in place "
