@@ -19,7 +19,8 @@ from leadml.errors import BodyTimeout, InvalidBody, TooLarge, UnsupportedEncodin
 __all__ = ["MAX_DEPTH", "Disconnected", "parse", "read_body"]
 
 MAX_DEPTH: Final = 16
-_BEYOND_64_BIT: Final = 9.2e18  # any integer that orjson turned into a float is larger
+_DIGITS: Final = bytes.maketrans(b"123456789", b"0" * 9)
+_LONG: Final = b"0" * 19  # an integer beyond 64 bits has at least so many digits
 _LEAST: Final = -(2**63)
 _MOST: Final = 2**64 - 1
 
@@ -142,41 +143,44 @@ def parse(body: bytes) -> Any:
             else "the body is empty",
             fix="send one JSON object in UTF-8",
         ) from None
-    names, large = _survey(data)
+    names = _names(data, body.count(b"{") + body.count(b"["))
     # Every name brings one colon outside texts. As many colons as names that survived:
     # no name was lost, and no text holds a colon.
-    if large or (body.count(b":") != names and not _colons_are_in_texts(body, data, names)):
+    if _LONG in body.translate(_DIGITS) or (
+        body.count(b":") != names and not _colons_are_in_texts(body, data, names)
+    ):
         _parse_exactly(body)
-    if b"\\u0000" in body:
+    if b"\\" in body and b"\\u0000" in body:
         _refuse_nul(data)
     return data
 
 
-def _survey(data: Any) -> tuple[int, bool]:
-    """Count names and notice floats that may have been integers; refuses deep nesting."""
+def _names(data: Any, openings: int) -> int:
+    """Count the names of all objects; refuses deep nesting.
+
+    There are at most ``openings`` objects and lists. Once so many are seen, the values
+    of the innermost need not be looked at.
+    """
+    if type(data) is not dict and type(data) is not list:
+        return 0
     names = 0
-    large = False
+    seen = 1
     level = [data]
     for _ in range(MAX_DEPTH):
         deeper: list[Any] = []
         for value in level:
-            kind = type(value)
-            if kind is dict:
+            if type(value) is dict:
                 names += len(value)
-                inner = value.values()
-            elif kind is list:
-                inner = value
-            else:
-                inner = (value,)
-            for item in inner:
-                kind = type(item)
-                if kind is float:
-                    if not -_BEYOND_64_BIT < item < _BEYOND_64_BIT:
-                        large = True
-                elif kind is dict or kind is list:
-                    deeper.append(item)
+                if seen == openings:
+                    continue
+                value = value.values()
+            elif seen == openings:
+                continue
+            inner = [item for item in value if type(item) is dict or type(item) is list]
+            seen += len(inner)
+            deeper += inner
         if not deeper:
-            return names, large
+            return names
         level = deeper
     raise InvalidBody(
         f"the body is nested deeper than {MAX_DEPTH}", fix="send flat fields: one value each"
