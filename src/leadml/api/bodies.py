@@ -165,7 +165,7 @@ def _names(data: Any, openings: int) -> int:
         return 0
     names = 0
     seen = 1
-    level = [data]
+    level: list[Any] = [data]
     for _ in range(MAX_DEPTH):
         deeper: list[Any] = []
         for value in level:
