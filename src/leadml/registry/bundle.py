@@ -43,6 +43,7 @@ __all__ = [
     "golden_rows",
     "prove_golden",
     "read_bundle",
+    "read_facts",
     "verify_bundle",
     "write_bundle",
 ]
@@ -559,6 +560,29 @@ def verify_bundle(
         As :func:`read_bundle`, but for what stands inside the files.
     """
     _verified(Path(folder), digest, keys)
+
+
+def read_facts(
+    folder: Path | str, *, digest: str | None = None, keys: PublicKeys | None = None
+) -> dict[str, Any]:
+    """What a bundle says of itself, for people who compare versions; nothing is scored.
+
+    Returns
+    -------
+    dict
+        ``manifest``, ``metrics`` and ``policy``, plain data.
+
+    Raises
+    ------
+    BundleError, BundleRejected, BundleUnsigned
+        As :func:`read_bundle`, but for what stands inside the other files.
+    """
+    data, manifest = _verified(Path(folder), digest, keys)
+    return {
+        "manifest": manifest,
+        "metrics": _loads(data["metrics.json"], "metrics.json"),
+        "policy": _loads(data["policy.json"], "policy.json"),
+    }
 
 
 def copy_bundle(

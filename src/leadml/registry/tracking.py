@@ -37,6 +37,7 @@ from leadml.leads.schema import Schema
 from leadml.registry.aliases import DIGEST_TAG, Named
 from leadml.registry.bundle import LIMITS, Bundle, canonical, copy_bundle, read_bundle
 from leadml.registry.champion import CHAMPION, write_pointer
+from leadml.registry.known import Known, write_known
 from leadml.registry.place import (
     absolute_uri,
     artifacts_uri,
@@ -278,6 +279,7 @@ class Registry:
             copy_bundle(bundle, folder, digest=made.digest, keys=self.keys)
             remember(folder.parent, made.digest)  # read and tried here, in no server
             alias = self._first_alias(client, name, version, made.digest, facts)
+        self._tell(name)
         return Registered(name, version, alias, run_id, made.digest, folder)
 
     def _experiment(self, client: Any) -> str:
@@ -490,6 +492,7 @@ class Registry:
             self._move(client, name, named, reason, history)
             if aliases.get(CHALLENGER) == named.version:
                 client.delete_registered_model_alias(name, CHALLENGER)
+        self._tell(name)
         return Moved(name, named.version, before)
 
     def rollback(self, name: str, reason: str = "") -> Moved:
@@ -518,7 +521,34 @@ class Registry:
             named = self._named(client, name, history.pop())
             self.fetch(name, named.version)
             self._move(client, name, named, reason or "rolled back", history)
+        self._tell(name)
         return Moved(name, named.version, before)
+
+    def tell(self, name: str) -> Known:
+        """Write what is registered beside the bundles, for servers without MLflow.
+
+        Raises
+        ------
+        RegistryError
+            MLflow does not answer.
+        """
+        found = [info.as_dict() for info in self.versions(name)]
+        with _mlflow(self.tracking_uri, "does not tell its versions"):
+            client = self._client()
+            history = _history(client, name) if found else []
+            experiments: dict[str, str] = {}
+            for each in found:
+                run_id = str(each.get("run_id", ""))
+                if run_id and run_id not in experiments:
+                    experiments[run_id] = str(client.get_run(run_id).info.experiment_id)
+                if run_id:
+                    each["experiment_id"] = experiments[run_id]
+        return write_known(self.models_dir, name, found, history)
+
+    def _tell(self, name: str) -> None:
+        """What was done is done, even where it cannot be told to servers."""
+        with suppress(RegistryError, OSError):
+            self.tell(name)
 
     def fetch(self, name: str, version: str) -> Path:
         """The local, verified bundle of a version, brought from MLflow if needed.
