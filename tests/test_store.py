@@ -85,8 +85,13 @@ def test_the_life_of_a_lead(store):
         ("opportunity", "sql"),
         ("won", "customer"),
     ]
-    kinds = [message["type"].removeprefix("lead.became_") for message in store.messages()]
-    assert kinds == ["mql", "sal", "sql", "customer"]
+    kinds = [message["type"].removeprefix("lead.") for message in store.messages()]
+    assert kinds == [
+        "became_mql",
+        *("outcome", "became_sal"),
+        *("outcome", "became_sql"),
+        *("outcome", "became_customer"),
+    ]
 
 
 def test_a_repeated_report_counts_once(store):
@@ -169,7 +174,14 @@ def test_an_export_tells_all_and_is_noted(store):
     store.record_reports([report("accepted", 1, "anna@example.com", details={"budget": True})])
     found = store.export("anna@example.com", by="dpo")
     sizes = {name: len(rows) for name, rows in found.items() if name != "lead"}
-    assert sizes == {"decisions": 1, "outcomes": 1, "consents": 1, "changes": 2, "messages": 2}
+    assert sizes == {
+        "decisions": 1,
+        "outcomes": 1,
+        "consents": 1,
+        "changes": 2,
+        "messages": 3,
+        "deliveries": 0,
+    }
     assert found["outcomes"][0]["details"] == {"budget": True}
     assert [e["action"] for e in store.audit_log()] == ["lead.consent", "lead.export"]
     assert "anna" not in str(store.audit_log())

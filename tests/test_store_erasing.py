@@ -16,6 +16,7 @@ CANARIES = ("anna.canary@example.com", "Canary Industries", "canary-reason", "ca
 
 def fill(store: Store) -> None:
     """A lead with traces in every table, among many others, changed several times."""
+    store.outgoing.add(url="https://crm.example/hook", by="admin")
     lead_id, company, reason, note = CANARIES
     for day in range(3):
         store.record_decisions(
@@ -42,6 +43,8 @@ def fill(store: Store) -> None:
         claimed=claimed,
         answer=lambda _: (200, json.dumps({"lead_id": lead_id}, separators=(",", ":"))),
     )
+    while store.outgoing.fan_out():
+        pass
 
 
 def bytes_of(store: Store, url: str, postgres) -> bytes:

@@ -44,7 +44,7 @@ def test_two_processes_on_the_same_leads_agree(database_url):
     counts = one.counts()
     assert counts["decisions"] == 6 * ROUNDS * len(LEADS)
     assert counts["outcomes"] == 6 * ROUNDS * 2
-    assert counts["stages"] == counts["outbox"]
+    assert counts["stages"] + counts["outcomes"] == counts["outbox"]
     for lead_id in LEADS:
         lead, history = one.lead(lead_id), one.history(lead_id)
         assert lead["stage"] == history[-1]["stage"]
@@ -87,6 +87,58 @@ def test_a_change_is_announced_once_with_its_reasons(store):
             "policy_version": "1",
         },
     }
+
+
+def test_an_outcome_is_told_with_the_latest_score(store):
+    """A report is a message of its own, moved stage or not, with score, reasons and versions."""
+    why = [{"field": "visits", "text": "3 visits", "log_odds": 0.7}]
+    store.record_decisions([decision("L1", 0.1713, score=81, reasons=why)])
+    store.record_reports(
+        [
+            Report("L1", Outcome.ACCEPTED, START + timedelta(days=1), by="sales"),
+            Report("L1", Outcome.ACCEPTED, START + timedelta(days=2)),
+        ]
+    )
+    _, first, moved, second = store.messages()
+    assert [one["type"] for one in (first, moved, second)] == [
+        "lead.outcome",
+        "lead.became_sal",
+        "lead.outcome",
+    ]
+    assert first["payload"] == {
+        "type": "lead.outcome",
+        "timestamp": "2026-03-03T09:00:00Z",
+        "data": {
+            "lead_id": "L1",
+            "stage": "sal",
+            "previous_stage": "mql",
+            "probability": 0.1713,
+            "score": 81,
+            "reasons": [{"field": "visits", "text": "3 visits"}],
+            "model_version": "leads@7",
+            "policy_version": "1",
+            "outcome": "accepted",
+            "occurred_at": "2026-03-03T09:00:00Z",
+            "by": "sales",
+        },
+    }
+    assert second["payload"]["data"]["previous_stage"] == "sal"
+
+
+def test_a_lead_that_leaves_sales_is_told_as_dropped(store):
+    """Below the lines again, or rejected: the message is lead.dropped."""
+    store.record_decisions([decision("L1", 0.2), decision("L1", 0.01, day=1)])
+    assert [one["type"] for one in store.messages()] == ["lead.became_mql", "lead.dropped"]
+
+
+def test_nothing_is_told_of_a_lead_that_objected(store):
+    """From its objection on no message is written for a lead, whatever happens to it."""
+    store.record_decisions([decision("L1", 0.2)])
+    store.set_consent("L1", objection=True, by="lead", at=START + timedelta(days=1))
+    store.record_decisions([decision("L1", 0.9, day=2)])
+    store.record_reports([Report("L1", Outcome.ACCEPTED, START + timedelta(days=3))])
+    assert [one["type"] for one in store.messages()] == ["lead.became_mql"]
+    assert store.counts()["stages"] == 3
 
 
 def test_late_consent_does_not_overrule_a_newer_withdrawal(store):

@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 
 __all__ = [
     "ROWS_SHOWN",
+    "AddressRefused",
     "BodyTimeout",
     "BundleError",
     "BundleRejected",
@@ -28,6 +29,7 @@ __all__ = [
     "ColumnMissing",
     "ConfigError",
     "DataError",
+    "DeliveryUnknown",
     "DigestMismatch",
     "Draining",
     "DriverMissing",
@@ -43,9 +45,11 @@ __all__ = [
     "InvalidValue",
     "JobNotDone",
     "JobUnknown",
+    "KeyInvalid",
     "KeysMissing",
     "LeadErased",
     "LeadmlError",
+    "MemoryOff",
     "MethodNotAllowed",
     "ModelError",
     "NoModel",
@@ -53,10 +57,12 @@ __all__ = [
     "NotProven",
     "OutcomeInvalid",
     "Overloaded",
+    "PolicyOvertaken",
     "PromotionRefused",
     "RegistryError",
     "RequestError",
     "RequestInFlight",
+    "ScopeMissing",
     "StepNotOpen",
     "StorageFull",
     "StoreError",
@@ -69,9 +75,11 @@ __all__ = [
     "TooFewOutcomes",
     "TooLarge",
     "TooManyLeads",
+    "Unauthorized",
     "UnknownField",
     "UnsupportedEncoding",
     "VersionUnknown",
+    "WebhookUnknown",
     "all_errors",
 ]
 
@@ -368,6 +376,15 @@ class StorageFull(StoreUnavailable):
     retry_after_s: ClassVar[int] = 10
 
 
+class MemoryOff(StoreError):
+    """The route needs the memory, which is switched off."""
+
+    code = "memory_off"
+    title = "Nothing is remembered here"
+    status = 503
+    exit_code = 2
+
+
 # --- requests ----------------------------------------------------------------------
 
 
@@ -467,12 +484,42 @@ class KeysMissing(RequestError):
     exit_code = 2
 
 
+class Unauthorized(RequestError):
+    """A key is needed, and none was sent."""
+
+    code = "unauthorized"
+    title = "A key is needed"
+    status = 401
+
+
+class KeyInvalid(Unauthorized):
+    """What was sent as a key opens nothing: unknown, expired or revoked."""
+
+    code = "key_invalid"
+    title = "The key opens nothing"
+
+
+class ScopeMissing(RequestError):
+    """The key is sound but does not open this route."""
+
+    code = "scope_missing"
+    title = "The key does not open this route"
+    status = 403
+
+
 class StepNotOpen(RequestError):
     """A lead cannot take this step from where it stands."""
 
     code = "step_not_open"
     title = "The step is not open for this lead"
     status = 409
+
+
+class PolicyOvertaken(StepNotOpen):
+    """Somebody changed the policy between the look and the change."""
+
+    code = "policy_overtaken"
+    title = "The policy was changed meanwhile"
 
 
 class RequestInFlight(RequestError):
@@ -521,6 +568,31 @@ class JobUnknown(NotFound):
 
     code = "job_unknown"
     title = "There is no such job"
+
+
+class WebhookUnknown(NotFound):
+    """No webhook of that id is kept."""
+
+    code = "webhook_unknown"
+    title = "There is no such webhook"
+    exit_code = 2
+
+
+class DeliveryUnknown(NotFound):
+    """The webhook has no delivery of that id that may be sent."""
+
+    code = "delivery_unknown"
+    title = "There is no such delivery"
+    exit_code = 2
+
+
+class AddressRefused(RequestError):
+    """A webhook's address is not one that leadml may connect to."""
+
+    code = "address_refused"
+    title = "The address must not be called"
+    status = 422
+    exit_code = 2
 
 
 class JobNotDone(RequestError):

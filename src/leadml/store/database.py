@@ -76,6 +76,8 @@ class Database:
 
     def __init__(self, url: str, *, wait_s: float = 3.0) -> None:
         self.wait_s = wait_s
+        self.announced: Callable[[], object] = _nothing
+        """Called after each commit that wrote messages."""
         try:
             parsed = sa.make_url(url)
         except ArgumentError:
@@ -139,6 +141,9 @@ class Database:
         """
         with self._named_faults(), self._writing.begin() as connection:
             yield connection
+            announced = connection.info.pop("announced", False)
+        if announced:
+            self.announced()
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
@@ -198,6 +203,10 @@ class Database:
         """Close all connections; the next use opens new ones."""
         self._writing.dispose()
         self._reading.dispose()
+
+
+def _nothing() -> None:
+    """Nobody waits for messages."""
 
 
 def _durable(wait_s: float, *, writes: bool) -> Callable[[Any, Any], None]:

@@ -19,7 +19,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from leadml.errors import InvalidField, LeadErased, StepNotOpen
 from leadml.leads import life
 from leadml.leads.vocabulary import Outcome, Stage
-from leadml.store import tables
+from leadml.store import announcing, tables
 from leadml.store.records import (
     Decision,
     Recorded,
@@ -27,7 +27,6 @@ from leadml.store.records import (
     Reporting,
     iso_of,
     moment_of_us,
-    new_id,
     now,
     us_of,
 )
@@ -54,6 +53,7 @@ _KNOWN: Final = (
     "probability",
     "score",
     "proposed_stage",
+    "explained",
 )
 
 
@@ -101,10 +101,11 @@ class _Pages:
 
     def write(self, connection: sa.Connection, held: Mapping[str, _Held]) -> None:
         """Write all rows, then the leads as they stand now."""
-        for name in ("decisions", "outcomes", "consents", "stages", "outbox"):
+        for name in ("decisions", "outcomes", "consents", "stages"):
             rows = getattr(self, name)
             if rows:
                 connection.execute(_insert(name), rows)
+        announcing.write(connection, self.outbox)
         if held:
             for lead in held.values():
                 lead.row.update(_row_of(lead.standing))
@@ -158,13 +159,15 @@ def _decide(connection: sa.Connection, lead: _Held, decision: Decision, pages: _
         row["probability"] = decision.probability
         row["score"] = decision.score
         row["proposed_stage"] = str(decision.proposed_stage)
+        row["explained"] = _json(_explained(decision))
     row["first_seen_us"] = min(row["first_seen_us"] or at_us, at_us)
     row["updated_us"] = max(row["updated_us"] or at_us, at_us)
     stage = lead.standing.stage
     pages.decisions.append(_decision_row(decision, stage))
     if stage is not previous:
         _announce(pages, lead, previous, at_us, decision.decision_id, decision)
-    return Recorded(decision.decision_id, stage, previous)
+    may_contact = lead.standing.may_contact
+    return Recorded(decision.decision_id, stage, previous, may_contact=may_contact)
 
 
 def record_reports(
@@ -212,6 +215,7 @@ def record_reports(
             }
         )
         stage = lead.standing.stage
+        _announce_outcome(pages, lead, previous, report)
         if stage is not previous:
             _announce(pages, lead, previous, occurred_us, str(report.outcome), None)
         found.append(Reporting(report.lead_id, stage))
@@ -389,32 +393,58 @@ def _announce(
             "cause": cause,
         }
     )
+    data = _standing_now(lead, previous)
+    if decision is not None:
+        data |= _explained(decision)
+    else:
+        data["cause"] = cause
+    _tell(pages, row, announcing.change_of_stage(previous, stage), data, at_us, recorded_us)
+
+
+def _announce_outcome(pages: _Pages, lead: _Held, previous: Stage, report: Report) -> None:
+    """Tell of what people reported, whether it moved the lead or not."""
+    data = _standing_now(lead, previous) | {"outcome": str(report.outcome)}
+    data["occurred_at"] = iso_of(us_of(report.occurred_at))
+    given = {"reason": report.reason, "by": report.by}
+    data |= {name: value for name, value in given.items() if value is not None}
+    at_us = us_of(report.occurred_at)
+    _tell(pages, lead.row, "lead.outcome", data, at_us, us_of(now()))
+
+
+def _tell(
+    pages: _Pages, row: Mapping[str, Any], kind: str, data: Any, at_us: int, written_us: int
+) -> None:
+    """Add a message about a lead, unless it objected."""
+    if not row["objection"]:
+        told = announcing.message(
+            kind, data, at_us=at_us, written_us=written_us, lead_id=row["lead_id"]
+        )
+        pages.outbox.append(told)
+
+
+def _standing_now(lead: _Held, previous: Stage) -> dict[str, Any]:
+    row = lead.row
     data: dict[str, Any] = {
         "lead_id": row["lead_id"],
-        "stage": str(stage),
+        "stage": str(lead.standing.stage),
         "previous_stage": str(previous),
     }
     if row["probability"] is not None:
         data["probability"] = row["probability"]
         data["score"] = row["score"]
-    if decision is not None:
-        data["reasons"] = [
+    if row["explained"] is not None:
+        data |= orjson.loads(row["explained"])
+    return data
+
+
+def _explained(decision: Decision) -> dict[str, Any]:
+    return {
+        "reasons": [
             {"field": reason["field"], "text": reason["text"]} for reason in decision.reasons
-        ]
-        data["model_version"] = decision.model_version
-        data["policy_version"] = decision.policy_version
-    else:
-        data["cause"] = cause
-    kind = f"lead.became_{stage}"
-    pages.outbox.append(
-        {
-            "message_id": new_id("msg"),
-            "lead_id": row["lead_id"],
-            "type": kind,
-            "at_us": recorded_us,
-            "payload": _json({"type": kind, "timestamp": iso_of(at_us), "data": data}),
-        }
-    )
+        ],
+        "model_version": decision.model_version,
+        "policy_version": decision.policy_version,
+    }
 
 
 # --- rows ------------------------------------------------------------------------
@@ -463,6 +493,7 @@ def _stub(lead_id: str) -> dict[str, Any]:
         "probability": None,
         "score": None,
         "proposed_stage": None,
+        "explained": None,
     }
 
 

@@ -13,13 +13,15 @@ import sqlalchemy as sa
 
 from leadml.errors import LeadErased, LeadmlError, NotFound, StoreError, StoreUnavailable
 from leadml.leads.vocabulary import Outcome, Stage
-from leadml.store import auditing, erasing, keyring, lessons, once, policies, telling
+from leadml.store import auditing, erasing, hindsight, keyring, lessons, once, policies, telling
 from leadml.store.database import Database
+from leadml.store.hindsight import Followed
 from leadml.store.keyring import Key, KeyCache
 from leadml.store.lane import Lane
 from leadml.store.lessons import TrainingTable
 from leadml.store.migrate import latest_revision, migrate, revision_of
 from leadml.store.once import Claim, Once
+from leadml.store.outgoing import Outgoing
 from leadml.store.policies import PolicyVersion
 from leadml.store.records import (
     Decision,
@@ -38,6 +40,7 @@ T = TypeVar("T")
 Answer = Callable[[list[Any]], tuple[int, str]]
 
 _SCRUB_DUE: Final = "scrub_due"
+_TOUCHED: Final = "touched"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ class Store:
     >>> folder = tempfile.TemporaryDirectory()
     >>> store = Store(f"sqlite:///{folder.name}/leadml.db")
     >>> store.migrate()
-    '0001'
+    '0002'
     >>> text, key = store.create_key("hubspot", ["score"])
     >>> store.verify_key(text).name, store.verify_key("leadml_wrong")
     ('hubspot', None)
@@ -104,6 +107,8 @@ class Store:
         self._reads = Lane(self._database.reading, patience_s=self._patience_s)
         self._keys = KeyCache(self._look_up_key, fresh_s=min(key_fresh_s, 5.0))
         self._tombstone_key: bytes | None = None
+        self.outgoing = Outgoing(self._write, self._read, self._audit)
+        """Endpoints and deliveries of webhooks."""
 
     @property
     def kind(self) -> str:
@@ -114,6 +119,10 @@ class Store:
     def n_commits(self) -> int:
         """Transactions written so far by this object."""
         return self._writes.n_commits
+
+    def on_messages(self, wake: Callable[[], object]) -> None:
+        """Have something called after each commit of this object that wrote messages."""
+        self._database.announced = wake
 
     def close(self) -> None:
         """Finish the writes that wait, then close all connections."""
@@ -148,6 +157,16 @@ class Store:
                 f"this version of leadml works with '{latest_revision()}'",
                 fix="migrate the database first",
             )
+
+    def touch(self) -> None:
+        """Write something small, to see whether writing works.
+
+        Raises
+        ------
+        StoreUnavailable, StorageFull
+            It does not.
+        """
+        self._write(lambda on: auditing.set_note(on, _TOUCHED, str(us_of(now()))))
 
     # --- decisions and reports ---------------------------------------------------------
 
@@ -297,10 +316,8 @@ class Store:
         which: Literal["first", "all"] = "first",
     ) -> TrainingTable:
         """The next training table; see :func:`leadml.store.lessons.training_table`."""
-        with self._database.reading() as connection:
-            if self.kind == "postgresql":
-                connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
-            return lessons.training_table(
+        return self._browse(
+            lambda connection: lessons.training_table(
                 connection,
                 self._tombstones(connection),
                 horizon_days=horizon_days,
@@ -308,6 +325,7 @@ class Store:
                 outcome=outcome,
                 which=which,
             )
+        )
 
     # --- erasure --------------------------------------------------------------------
 
@@ -368,14 +386,20 @@ class Store:
     # --- policies ---------------------------------------------------------------------
 
     def put_policy(
-        self, policy: Mapping[str, Any], *, author: str, note: str, after: int | None = None
+        self,
+        policy: Mapping[str, Any],
+        *,
+        author: str,
+        note: str,
+        after: int | None = None,
+        first: Mapping[str, Any] | None = None,
     ) -> PolicyVersion:
         """Write the next version of the policy; see :func:`leadml.store.policies.add`."""
 
         def effect(connection: sa.Connection) -> PolicyVersion:
             at_us = us_of(now())
             made = policies.add(
-                connection, policy, author=author, note=note, at_us=at_us, after=after
+                connection, policy, author=author, note=note, at_us=at_us, after=after, first=first
             )
             self._audit(connection, author, "policy.change", str(made.version), {"note": note})
             return made
@@ -389,6 +413,34 @@ class Store:
     def policies(self) -> list[PolicyVersion]:
         """All versions of the policy, newest first."""
         return self._read(policies.versions)
+
+    # --- hindsight --------------------------------------------------------------------
+
+    def followed(
+        self, *, since: datetime, until: datetime, as_of: datetime, outcome: Outcome = Outcome.WON
+    ) -> Followed:
+        """What followed first decisions; see :func:`leadml.store.hindsight.followed`."""
+        return self._browse(
+            lambda on: hindsight.followed(
+                on, since=since, until=until, as_of=as_of, outcome=outcome
+            )
+        )
+
+    def arrivals(self, *, since: datetime, until: datetime) -> list[datetime]:
+        """When leads were first decided on; see :func:`leadml.store.hindsight.arrivals`."""
+        return self._browse(lambda on: hindsight.arrivals(on, since=since, until=until))
+
+    def proposals(self, *, since: datetime, until: datetime) -> list[datetime]:
+        """When leads became ``mql``; see :func:`leadml.store.hindsight.proposals`."""
+        return self._browse(lambda on: hindsight.proposals(on, since=since, until=until))
+
+    def newest_inputs(self, limit: int, since: datetime) -> list[dict[str, Any]]:
+        """Inputs of the newest decisions, newest first."""
+        return self._browse(lambda on: hindsight.newest_inputs(on, limit, since))
+
+    def tell_exceeded(self, week: str, data: Mapping[str, Any]) -> bool:
+        """Write the message ``capacity.exceeded`` once for a week; False if it was told."""
+        return self._write(lambda on: hindsight.exceeded(on, week, dict(data), at_us=us_of(now())))
 
     # --- keys -----------------------------------------------------------------------
 
@@ -440,6 +492,10 @@ class Store:
     def list_keys(self) -> list[Key]:
         """All keys, oldest first; none shows its secret."""
         return self._read(keyring.listed)
+
+    def is_guarded(self) -> bool:
+        """Whether a key was ever made, so that callers need one."""
+        return self._read(keyring.is_guarded)
 
     def verify_key(self, text: str) -> Key | None:
         """The active key that a text is, with its scopes; None for anything else."""
@@ -540,6 +596,13 @@ class Store:
     def _write(self, effect: Callable[[sa.Connection], T]) -> T:
         found: T = self._writes.do(lambda connection, _: [effect(connection)], [None])[0]
         return found
+
+    def _browse(self, look: Callable[[sa.Connection], T]) -> T:
+        """Read much, on a connection of its own, however long it takes."""
+        with self._database.reading() as connection:
+            if self.kind == "postgresql":
+                connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+            return look(connection)
 
     def _read(self, look: Callable[[sa.Connection], T]) -> T:
         if self.kind == "sqlite":

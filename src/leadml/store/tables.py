@@ -12,6 +12,8 @@ __all__ = [
     "audit",
     "consents",
     "decisions",
+    "deliveries",
+    "endpoints",
     "idempotency",
     "keys",
     "leads",
@@ -54,6 +56,7 @@ leads = sa.Table(
     sa.Column("probability", sa.Double),
     sa.Column("score", sa.Integer),
     sa.Column("proposed_stage", sa.Text),
+    sa.Column("explained", sa.Text),
     sa.Index(None, "stage", "probability", "lead_id"),
 )
 
@@ -201,3 +204,49 @@ notes = sa.Table(
     sa.Column("value", sa.Text, nullable=False),
 )
 """Facts of the store about itself: the key of the tombstones, the head of the audit chain."""
+
+# --- the hand-off ------------------------------------------------------------------
+
+endpoints = sa.Table(
+    "endpoints",
+    metadata,
+    sa.Column("endpoint_id", sa.Text, primary_key=True),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("events", sa.Text, nullable=False),
+    sa.Column("lead_fields", sa.Text, nullable=False),
+    sa.Column("options", sa.Text, nullable=False),
+    sa.Column("secrets", sa.Text, nullable=False),
+    sa.Column("credential", sa.Text),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("state_reason", sa.Text),
+    sa.Column("paused_until_us", sa.BigInteger),
+    sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.Column("updated_us", sa.BigInteger, nullable=False),
+)
+
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("delivery_id", sa.Text, primary_key=True),
+    sa.Column("endpoint_id", sa.Text, nullable=False),
+    sa.Column("message_id", sa.Text, nullable=False),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("lead_id", sa.Text, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.Column("next_attempt_us", sa.BigInteger, nullable=False),
+    sa.Column("lease", sa.Text),
+    sa.Column("finished_us", sa.BigInteger),
+    sa.Column("last_status", sa.Integer),
+    sa.Column("last_error", sa.Text),
+    sa.Column("log", sa.Text, nullable=False),
+    sa.UniqueConstraint("endpoint_id", "message_id"),
+    sa.Index(None, "endpoint_id", "state", "next_attempt_us"),
+    sa.Index(None, "endpoint_id", "lead_id", "seq"),
+    sa.Index(None, "lead_id"),
+)
+"""While leased, ``next_attempt_us`` is the end of the lease: a lost worker's rows come back."""

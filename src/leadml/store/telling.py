@@ -15,7 +15,7 @@ from leadml.store.remembering import events_of
 
 __all__ = ["counts", "decision", "export", "history", "lead", "messages", "queue", "settle"]
 
-_JSON = ("attributes", "inputs", "contributions", "details", "payload")
+_JSON = ("attributes", "inputs", "contributions", "details", "payload", "explained", "log")
 
 
 def lead(connection: sa.Connection, lead_id: str) -> dict[str, Any] | None:
@@ -68,6 +68,7 @@ def export(connection: sa.Connection, lead_id: str) -> dict[str, Any] | None:
         ("consents", tables.consents, "at_us"),
         ("changes", tables.stages, "change_id"),
         ("messages", tables.outbox, "seq"),
+        ("deliveries", tables.deliveries, "seq"),
     ):
         chosen = sa.select(table).where(table.c.lead_id == lead_id).order_by(table.c[order])
         found[label] = [_plain(row) for row in connection.execute(chosen).mappings()]
