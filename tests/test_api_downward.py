@@ -174,10 +174,21 @@ def test_swagger_names_its_place() -> None:
 
 
 VALUES = st.none() | st.booleans() | st.integers(-9, 10**6) | st.floats(-9, 9) | st.text(max_size=8)
-FIELDS = st.sampled_from(["industry", "employees", "source", "pricing_page_views_30d", "other"])
 REQUESTS = st.fixed_dictionaries(
-    {"lead": st.dictionaries(FIELDS, VALUES, min_size=1, max_size=4)},
-    optional={"lead_id": VALUES, "contact_consent": VALUES, "surplus": VALUES},
+    {
+        "lead": st.fixed_dictionaries(
+            {},
+            optional={
+                "industry": st.sampled_from(["Retail", "", 7, None, []]),
+                "employees": st.sampled_from([12, 1.5, "12", "twelve", True, None]),
+                "unknown": VALUES,
+            },
+        )
+    },
+    optional={
+        "lead_id": st.sampled_from(["", "a", "a" * 200, "a" * 201, 7, None]),
+        "contact_consent": st.sampled_from([True, "yes", None]),
+    },
 )
 
 
