@@ -57,6 +57,7 @@ __all__ = [
     "NotProven",
     "OutcomeInvalid",
     "Overloaded",
+    "PlanNotApplicable",
     "PolicyOvertaken",
     "PromotionRefused",
     "RegistryError",
@@ -336,6 +337,14 @@ class PromotionRefused(RegistryError):
     title = "The gate refuses the promotion"
     status = 409
     exit_code = 3
+
+
+class PlanNotApplicable(BundleError):
+    """A model does not carry the leads that its lines were drawn on."""
+
+    code = "plan_not_applicable"
+    title = "The lines of this model cannot be drawn anew"
+    status = 409
 
 
 class VersionUnknown(RegistryError):

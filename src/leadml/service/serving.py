@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from leadml.errors import LeadmlError, NoModel
+from leadml.errors import LeadmlError, NoModel, PlanNotApplicable
 from leadml.registry.bundle import Bundle
 from leadml.registry.champion import Champion
 from leadml.registry.signing import PublicKeys
@@ -17,7 +18,10 @@ from leadml.registry.trial import Limits
 from leadml.scorecard import Scorer
 from leadml.service.answers import Versions
 from leadml.settings import Settings
-from leadml.thresholds.policy import Policy
+from leadml.thresholds import Cohort, Policy, ThresholdPlan, policy_of
+
+if TYPE_CHECKING:
+    from leadml.store import PolicyVersion
 
 __all__ = ["UNVERIFIED", "Pointer", "Served", "Serving", "verify_keys"]
 
@@ -76,6 +80,8 @@ class Served:
     manifest: dict[str, Any]
     digest: str
     versions: Versions
+    changed: PolicyVersion | None = None
+    """The version of the policy that people wrote; None while the model's own lines hold."""
 
     @classmethod
     def of(cls, name: str, version: str, bundle: Bundle) -> Served:
@@ -90,6 +96,48 @@ class Served:
             digest=bundle.digest,
             versions=Versions(f"{name}@{version}", bundle.policy.version),
         )
+
+    @cached_property
+    def cohort(self) -> Cohort:
+        """The leads that the model's own lines were drawn on.
+
+        Raises
+        ------
+        PlanNotApplicable
+            The model does not carry them: it was trained by an earlier leadml.
+        """
+        told = self.facts.get("cohort")
+        if told is None:
+            raise PlanNotApplicable(
+                f"{self.versions.model} does not say what its lines were drawn on",
+                fix="train it again with this version of leadml: leadml retrain FILE",
+            )
+        return Cohort.from_dict(told)
+
+    @property
+    def plan(self) -> ThresholdPlan:
+        """What is asked of the lines: by people, else by the training."""
+        if self.changed is not None:
+            return ThresholdPlan.from_dict(self.changed.policy["plan"])
+        told = self.facts.get("plan")
+        if told is None:
+            return ThresholdPlan(capacity_per_week=self.policy.capacity_per_week)
+        return ThresholdPlan.from_dict(told)
+
+    def under(self, changed: PolicyVersion | None) -> Served:
+        """The same model with its lines drawn anew by a plan that people wrote.
+
+        Raises
+        ------
+        PlanNotApplicable
+            The model does not carry the leads to draw them on.
+        """
+        if changed is None:
+            return self
+        plan = ThresholdPlan.from_dict(changed.policy["plan"])
+        policy = policy_of(self.cohort, plan, str(changed.version))
+        versions = Versions(self.versions.model, policy.version)
+        return replace(self, policy=policy, versions=versions, changed=changed)
 
 
 class Serving:
@@ -117,9 +165,14 @@ class Serving:
         self._served: Served | None = None
         self._absent = f"no version of '{name}' is served yet"
         self._problem: str | None = None
+        self._policy_problem: str | None = None
         self._told: str | None = None
         self.swaps = 0
         self._lock = threading.Lock()
+        self._swap = threading.Lock()
+        self._bare: Served | None = None
+        self._changed: PolicyVersion | None = None
+        self._ask_policy: Callable[[], PolicyVersion | None] = lambda: None
 
     @classmethod
     def of(cls, settings: Settings, *, trial: bool = True) -> Serving:
@@ -163,9 +216,7 @@ class Serving:
     @property
     def degraded(self) -> str | None:
         """Why what is served may not be the newest; None when all is well."""
-        if self._problem is not None:
-            return self._problem
-        return self._pointer.degraded
+        return self._problem or self._pointer.degraded or self._policy_problem
 
     @property
     def rejected(self) -> Mapping[str, int]:
@@ -192,14 +243,14 @@ class Serving:
                 self._problem = None
                 return False
             version, bundle = self._pointer.current()
-            before = self._served
+            before = self._bare
             if before is not None and (before.version, before.digest) == (
                 version,
                 bundle.digest,
             ):
                 self._problem = None
                 return False
-            self._served = Served.of(self.name, version, bundle)
+            self._take(Served.of(self.name, version, bundle))
             self.swaps += before is not None
         except NoModel as error:
             self._absent = error.detail
@@ -210,6 +261,44 @@ class Serving:
             return False
         self._problem = None
         return True
+
+    def follow_policy(self, ask: Callable[[], PolicyVersion | None]) -> None:
+        """Have the lines drawn by the newest version of the policy that ``ask`` gives."""
+        self._ask_policy = ask
+
+    def refresh_policy(self) -> bool:
+        """Look at the policy; True when other lines are served afterwards.
+
+        While the memory cannot be asked, the lines before hold. Call it from a worker
+        thread: it reads the database.
+
+        Raises
+        ------
+        StoreError
+            The memory does not answer.
+        """
+        changed = self._ask_policy()
+        before = self._changed
+        if changed is None or (before is not None and before.version == changed.version):
+            return False
+        self._take(changed=changed)
+        self._tell()
+        log.info("the policy changed", extra={"policy_version": str(changed.version)})
+        return True
+
+    def _take(self, bare: Served | None = None, changed: PolicyVersion | None = None) -> None:
+        """Serve another model, or the same one under another policy, in one step."""
+        with self._swap:
+            self._bare = bare or self._bare
+            self._changed = changed or self._changed
+            if self._bare is None:
+                return
+            try:
+                served, problem = self._bare.under(self._changed), None
+            except LeadmlError as error:
+                served = self._bare
+                problem = f"{error.code}: {error.detail}; the model's own lines hold"
+            self._served, self._policy_problem = served, problem
 
     def _tell(self) -> None:
         """Log why the newest champion is not served, once for each reason."""
