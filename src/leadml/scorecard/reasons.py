@@ -77,7 +77,7 @@ def reasons_of(
         if value is not None:
             reason["value"] = value
         points = contributions[i]
-        reason["log_odds"] = round(points, 4)
+        reason["log_odds"] = round(points, 4) + 0.0  # never -0.0
         reason["odds_ratio"] = round(math.exp(points), 2)
         reason["role"] = column.role.value
         reason["text"] = f"{column.say(value)}: {odds_words(points)}"

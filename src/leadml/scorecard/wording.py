@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from leadml.leads.schema import Column, Schema
 from leadml.leads.values import text_of
 from leadml.scorecard.reasons import AS_TYPICAL, TIMES, odds_words
 
-__all__ = ["KEPT", "Wording"]
+__all__ = ["BY_HAND", "KEPT", "WORDS", "Digits", "Wording", "digits_of"]
 
 KEPT: Final = 512
 """Sentences kept per column; further values are put into words each time."""
@@ -29,8 +29,9 @@ _LONGEST_KEPT: Final = 200
 _NEAR: Final = 1e-6  # this close to a tie, in units of the last digit, Python rounds
 _LARGEST: Final = 1e4  # factors beyond are rounded by Python
 _TENTHS: Final = tuple(": " + TIMES % f"{k / 10:.1f}" for k in range(1000))
+_LEAST: Final = 95
 _HUNDREDTHS: Final = {
-    k: ": " + (AS_TYPICAL if k == 100 else TIMES % f"{k / 100:.2f}") for k in range(95, 106)
+    k: ": " + (AS_TYPICAL if k == 100 else TIMES % f"{k / 100:.2f}") for k in range(_LEAST, 106)
 }
 
 Floats = NDArray[np.float64]
@@ -67,7 +68,7 @@ class Wording:
             reason: dict[str, Any] = {"field": name}
             if value is not None:
                 reason["value"] = value
-            reason["log_odds"] = round(points, 4)
+            reason["log_odds"] = round(points, 4) + 0.0  # never -0.0
             reason["odds_ratio"] = round(math.exp(points), 2)
             reason["role"] = role
             reason["text"] = f"{said}: {odds_words(points)}"
@@ -148,31 +149,57 @@ class Wording:
         return found
 
 
-def _figures(points: Floats) -> tuple[list[float], list[float], list[str]]:
-    """Log-odds to 4 digits, factors to 2, and the factors in words, each of n."""
+class Digits(NamedTuple):
+    """Log-odds as people see them, by their last digit; each of shape (n,)."""
+
+    log_odds: NDArray[np.int64]
+    """In ten-thousandths."""
+
+    odds_ratio: NDArray[np.int64]
+    """In hundredths; :data:`BY_HAND` for factors that Python must round."""
+
+    words: NDArray[np.int64]
+    """Place of the factor in :data:`WORDS`; :data:`BY_HAND` where it stands in none."""
+
+
+BY_HAND: Final = -1
+WORDS: Final = (*_TENTHS, *_HUNDREDTHS.values())
+"""What follows a sentence: factors of 0.0 to 99.9, then those between 0.95 and 1.05."""
+
+
+def digits_of(points: Floats) -> Digits:
+    """Round log-odds and their factors as Python does; ``points`` are finite, shape (n,)."""
     scaled = points * 1e4
     whole = np.rint(scaled)
-    shown = (whole / 1e4).tolist()
     for at in np.flatnonzero(np.abs(scaled - whole) > 0.5 - _NEAR * (1 + np.abs(points))).tolist():
-        shown[at] = round(float(points[at]), 4)
+        whole[at] = round(round(float(points[at]), 4) * 1e4)
     with np.errstate(over="ignore"):
         ratio = np.exp(points)
     large = ratio > _LARGEST
-    ratio[large] = 1.0  # put right below
+    ratio[large] = 1.0
+    room = 0.5 - _NEAR * (1 + ratio)
     scaled = ratio * 100
     hundredths = np.rint(scaled)
-    ratios = (hundredths / 100).tolist()
-    near = large | (np.abs(scaled - hundredths) > 0.5 - _NEAR * (1 + ratio))
+    near = large | (np.abs(scaled - hundredths) > room)
     scaled = ratio * 10
     tenths = np.rint(scaled)
-    odd = near | (ratio < 0.0951) | (ratio > 99.9)
-    odd |= np.abs(scaled - tenths) > 0.5 - _NEAR * (1 + ratio)
-    places = tenths.astype(np.intp)
-    words = [_TENTHS[place] for place in np.minimum(places, 999).tolist()]
-    for at in np.flatnonzero(places == 10).tolist():
-        words[at] = _HUNDREDTHS[int(hundredths[at])]
-    for at in np.flatnonzero(near).tolist():
+    odd = near | (ratio < 0.0951) | (ratio > 99.9) | (np.abs(scaled - tenths) > room)
+    ratios = hundredths.astype(np.int64)
+    words = tenths.astype(np.int64)
+    ones = words == 10
+    words[ones] = ratios[ones] + (len(_TENTHS) - _LEAST)
+    ratios[near] = BY_HAND
+    words[odd] = BY_HAND
+    return Digits(whole.astype(np.int64), ratios, words)
+
+
+def _figures(points: Floats) -> tuple[list[float], list[float], list[str]]:
+    """Log-odds to 4 digits, factors to 2, and the factors in words, each of n."""
+    digits = digits_of(points)
+    ratios = (digits.odds_ratio / 100).tolist()
+    words = [WORDS[place] for place in digits.words.tolist()]
+    for at in np.flatnonzero(digits.odds_ratio == BY_HAND).tolist():
         ratios[at] = round(math.exp(float(points[at])), 2)
-    for at in np.flatnonzero(odd).tolist():
+    for at in np.flatnonzero(digits.words == BY_HAND).tolist():
         words[at] = ": " + odds_words(float(points[at]))
-    return shown, ratios, words
+    return (digits.log_odds / 1e4).tolist(), ratios, words

@@ -15,18 +15,23 @@ from leadml.leads import Schema, Stage
 from leadml.scorecard import Scorer, Warned, digits4
 
 __all__ = [
+    "REASONS_KEPT",
     "WARNINGS_SHOWN",
     "Cutoffs",
+    "Exact",
     "Versions",
     "answer",
+    "answered",
     "answers",
     "refuse_unreadable",
     "stage_without_people",
+    "warnings_shown",
 ]
 
 WARNINGS_SHOWN: Final = 50
 NAMES_SHOWN: Final = 40
 TEXT_SHOWN: Final = 200
+REASONS_KEPT: Final = 5
 _NESTED: Final = frozenset({dict, list})
 
 
@@ -49,6 +54,18 @@ class Cutoffs(Protocol):
         ...
 
 
+class Exact(NamedTuple):
+    """What is worth remembering of a score beside its answer.
+
+    ``log_odds`` and ``contributions`` (per column) are in full precision; ``reasons`` are
+    the :data:`REASONS_KEPT` strongest, however many the answer shows.
+    """
+
+    log_odds: float
+    contributions: Sequence[float]
+    reasons: list[dict[str, Any]]
+
+
 class Versions(NamedTuple):
     """Under which model and policy an answer was made."""
 
@@ -65,7 +82,7 @@ def stage_without_people(proposed: Stage) -> Stage:
     return Stage.MQL if proposed is Stage.SQL else proposed
 
 
-_PLACES: Final = tuple(
+PLACES: Final = tuple(
     (grade, stage.value, stage_without_people(stage).value)
     for grade, stage in zip("DCBA", (Stage.COLD, Stage.NURTURE, Stage.MQL, Stage.SQL), strict=True)
 )
@@ -138,13 +155,27 @@ def answer(
     InvalidField, UnknownField
         The lead cannot be read; see :func:`refuse_unreadable`.
     """
+    return answered(scorer, policy, versions, lead_id, lead, n_reasons)[0]
+
+
+def answered(
+    scorer: Scorer,
+    policy: Cutoffs,
+    versions: Versions,
+    lead_id: str | None,
+    lead: Mapping[str, Any],
+    n_reasons: int | None = 5,
+    *,
+    exactly: bool = False,
+) -> tuple[dict[str, Any], Exact | None]:
+    """The answer of :func:`answer`, and with ``exactly`` what is worth remembering of it."""
     refuse_unreadable(scorer.schema, lead)
     scored = scorer.one(lead)
     probability = digits4(scored.probability)
     fit, engagement = scorer.fit_engagement(scored.contributions)
     reasons, other = scorer.wording.one(scored.contributions, scored.raw, n_reasons)
     lines = (policy.nurture, policy.mql, policy.sql)
-    return _formed(
+    made = _formed(
         versions,
         lead_id,
         probability,
@@ -157,6 +188,11 @@ def answer(
         None if n_reasons is None else other,
         scored.warnings,
     )
+    if not exactly:
+        return made, None
+    if n_reasons is not None and n_reasons < REASONS_KEPT:
+        reasons, _ = scorer.wording.one(scored.contributions, scored.raw, REASONS_KEPT)
+    return made, Exact(scored.log_odds, scored.contributions, reasons[:REASONS_KEPT])
 
 
 def answers(
@@ -166,10 +202,16 @@ def answers(
     lead_ids: Sequence[str | None],
     leads: Sequence[Mapping[str, Any]],
     n_reasons: int | None = 5,
+    keep: dict[int, Exact] | None = None,
 ) -> list[dict[str, Any] | LeadmlError]:
     """Score many leads, column by column: the same answers as :func:`answer` for each.
 
     One bad lead spoils no other: its place holds the error instead.
+
+    Parameters
+    ----------
+    keep
+        Filled with what is worth remembering of each lead that was scored, by its row.
     """
     found: list[Any] = [None] * len(leads)
     readable: list[int] = []
@@ -197,6 +239,13 @@ def answers(
     warnings = batch.warnings
     lines = (policy.nurture, policy.mql, policy.sql)
     base = scorer.base_shown
+    if keep is not None:
+        told = reasons
+        if n_reasons is not None and n_reasons < REASONS_KEPT:
+            told, _ = scorer.wording.many(contributions, readings, REASONS_KEPT)
+        exact = batch.log_odds[sound].tolist()
+        for place, points in enumerate(contributions.tolist()):
+            keep[readable[sound[place]]] = Exact(exact[place], points, told[place][:REASONS_KEPT])
     for place, at in enumerate(sound):
         row = readable[at]
         probability = digits4(probabilities[at])
@@ -229,7 +278,7 @@ def _formed(
     other: float | None,
     warnings: Sequence[Warned],
 ) -> dict[str, Any]:
-    grade, proposed, stage = _PLACES[lines_passed]
+    grade, proposed, stage = PLACES[lines_passed]
     made: dict[str, Any] = {} if lead_id is None else {"lead_id": lead_id}
     made["probability"] = probability
     made["score"] = score
@@ -247,7 +296,7 @@ def _formed(
         made["other_log_odds"] = round(other, 4) + 0.0  # never -0.0
     made["model_version"] = versions.model
     made["policy_version"] = versions.policy
-    made["warnings"] = _shown(warnings) if warnings else []
+    made["warnings"] = warnings_shown(warnings) if warnings else []
     return made
 
 
@@ -260,7 +309,7 @@ def _shorten(reason: dict[str, Any]) -> None:
         reason["value"] = short
 
 
-def _shown(warnings: Sequence[Warned]) -> list[dict[str, str]]:
+def warnings_shown(warnings: Sequence[Warned]) -> list[dict[str, str]]:
     """Warnings in an order of their own, so that no order of fields or route shows in it."""
     shown = [
         {"code": code, "field": name, "detail": detail}
