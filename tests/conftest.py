@@ -16,10 +16,14 @@ settings.load_profile("house")
 
 
 @pytest.fixture(autouse=True, scope="module")
-def own_surroundings() -> None:
-    """No module inherits the tracking URI that MLflow put into the environment before."""
+def own_surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Each module has a memory of its own and inherits no tracking URI that MLflow set."""
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
         os.environ.pop(name, None)
+    folder = tmp_path_factory.mktemp("memory")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LEADML_DATABASE_URL", f"sqlite:///{folder / 'leadml.db'}")
+        yield
 
 
 @pytest.fixture(scope="session")

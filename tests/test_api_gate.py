@@ -10,10 +10,13 @@ import pytest
 from starlette.exceptions import HTTPException
 
 from leadml.api.bodies import Disconnected
+from leadml.api.door import Door
 from leadml.api.drain import State
 from leadml.api.gate import Gate, is_loopback, request_id_of
 from leadml.api.metrics import Metrics
 from leadml.errors import BundleError, InvalidBody, NoModel
+from leadml.service.memory import Memory
+from leadml.settings import Settings
 
 
 def pass_through(
@@ -32,7 +35,11 @@ def pass_through(
         "server": more.pop("server", ("127.0.0.1", 8000)),
     }
     gate = Gate(
-        app, allow_open=more.pop("allow_open", False), state=State(**more), metrics=Metrics()
+        app,
+        door=Door(Memory(Settings(database_url=""))),
+        allow_open=more.pop("allow_open", False),
+        state=State(**more),
+        metrics=Metrics(),
     )
     asyncio.run(gate(scope, None, send))  # type: ignore[arg-type]
     return sent

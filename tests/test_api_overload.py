@@ -18,9 +18,11 @@ import pytest
 from http_server import serve
 
 from leadml.api.app import create_app
+from leadml.api.door import Door
 from leadml.api.drain import State
 from leadml.api.gate import WAITING, Gate
 from leadml.api.metrics import Metrics
+from leadml.service.memory import Memory
 from leadml.settings import Settings
 from tests import hand_made, held
 
@@ -110,7 +112,15 @@ def test_refusal_comes_before_any_work() -> None:
         sent.append(message)
 
     state = State(waiting=9)
-    gate = Gate(never, allow_open=True, state=state, metrics=Metrics(), max_waiting=8)  # type: ignore[arg-type]
+    door = Door(Memory(Settings(database_url="")))
+    gate = Gate(
+        never,  # type: ignore[arg-type]
+        door=door,
+        allow_open=True,
+        state=state,
+        metrics=Metrics(),
+        max_waiting=8,
+    )
     scope = {"type": "http", "path": "/v1/score", "headers": [], WAITING: 9}
     asyncio.run(gate(scope, None, send))  # type: ignore[arg-type]
     assert sent[0]["status"] == 503

@@ -31,7 +31,7 @@ def serving() -> Serving:
 @pytest.fixture(scope="module")
 def client(serving: Serving) -> Iterator[TestClient]:
     """A client of the application in this process."""
-    settings = Settings(max_body_bytes=200_000, max_leads_per_request=100)
+    settings = Settings(max_body_bytes=200_000, max_leads_per_request=100, database_url="")
     with TestClient(create_app(settings, serving), raise_server_exceptions=True) as found:
         yield found
 

@@ -69,6 +69,16 @@ class Settings(BaseSettings):
         description="file of the public keys that count: anything else is neither served nor "
         "registered; empty verifies no signature",
     )
+    database_url: str = Field(
+        "sqlite:///leadml.db",
+        description="database of decisions, outcomes and keys: sqlite:///FILE or "
+        "postgresql+psycopg://USER:PASSWORD@HOST/NAME; empty remembers nothing",
+    )
+    score_without_store: bool = Field(
+        False,
+        description="while the database does not answer, score all the same and say "
+        "persisted: false, instead of 503",
+    )
     data_mirror: str = Field(
         "",
         description="folder holding copies of the public data sets; empty means their publishers",

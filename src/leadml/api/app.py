@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from leadml import __version__
 from leadml.api.document import document_of
+from leadml.api.door import Door
 from leadml.api.drain import State, draining_on_sigterm
 from leadml.api.gate import Gate
 from leadml.api.jobs import JobRoutes
@@ -28,8 +29,10 @@ from leadml.api.metrics import Metrics
 from leadml.api.page import page_of
 from leadml.api.problems import send_bytes
 from leadml.api.protocol import SERVER
-from leadml.api.routes import Endpoint, Routes, served_now
+from leadml.api.routes import Routes, served_now
+from leadml.api.table import OPEN, Endpoint, Entry, Room
 from leadml.service.jobs import Jobs
+from leadml.service.memory import Memory
 from leadml.service.serving import Serving
 from leadml.settings import Settings
 
@@ -39,6 +42,7 @@ FIRST_LOOK_S: Final = 4.0
 """The server starts without a model when the first look takes longer."""
 
 JOBS_POLL_S: Final = 0.3
+MEMORY_POLL_S: Final = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -91,27 +95,35 @@ def create_app(
     serving = serving or Serving.of(settings)
     state = State(head_timeout_s=settings.head_timeout_s)
     metrics = Metrics(exchange)
-    routes = Routes(settings, serving, state, metrics)
+    memory = Memory(settings)
+    door = Door(memory)
+    routes = Routes(settings, serving, state, metrics, memory)
     jobs = Jobs(settings)
     filed = JobRoutes(settings, jobs)
+    rooms: list[Room] = [routes, filed]
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         pool = routes.pool = ThreadPoolExecutor(1, thread_name_prefix="leadml-batch")
         looker = ThreadPoolExecutor(1, thread_name_prefix="leadml-champion")
         filed.pool = disk = ThreadPoolExecutor(4, thread_name_prefix="leadml-files")
+        door.pool = ThreadPoolExecutor(1, thread_name_prefix="leadml-keys")
         looked = asyncio.Event()
+        remembered = asyncio.Event()
+        watcher = asyncio.create_task(_watch(memory, remembered), name="memory")
         follower = asyncio.create_task(
             _follow(serving, looker, settings.champion_poll_s, looked, metrics), name="champion"
         )
         worker = asyncio.create_task(_work(jobs), name="jobs") if settings.max_jobs else None
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(looked.wait(), FIRST_LOOK_S)
+            async with asyncio.timeout(FIRST_LOOK_S):
+                await looked.wait()
+                await remembered.wait()
         try:
             with draining_on_sigterm(state, settings.drain_s):
                 yield {SERVER: state}
         finally:
-            for task in (follower, worker):
+            for task in (follower, worker, watcher):
                 if task is not None:
                     task.cancel()
                     with contextlib.suppress(asyncio.CancelledError):
@@ -123,6 +135,8 @@ def create_app(
             looker.shutdown(wait=False)
             routes.pool = None
             pool.shutdown(wait=False, cancel_futures=True)
+            door.pool.shutdown(wait=False, cancel_futures=True)
+            await asyncio.to_thread(memory.close)
 
     app = Application(
         title="leadml",
@@ -142,33 +156,26 @@ def create_app(
         policy = (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'")
         await send_bytes(send, 200, html.encode(), b"text/html; charset=utf-8", [policy])
 
-    for path, method, run in (
-        ("/v1/score", "POST", routes.score),
-        ("/v1/scores", "POST", routes.scores),
-        ("/health/ready", "GET", routes.ready),
-        ("/health/live", "GET", routes.live),
-        ("/v1/model", "GET", routes.model),
-        ("/v1/policy", "GET", routes.policy),
-        ("/openapi.json", "GET", routes.document),
-        ("/v1/jobs", "POST", filed.create),
-        ("/v1/jobs/{id}", "GET", filed.state),
-        ("/v1/jobs/{id}/result", "GET", filed.result),
-        ("/metrics", "GET", routes.counts),
-        ("/docs", "GET", docs),
-    ):
-        app.router.routes.append(
-            Route(path, Endpoint(run), methods=[method], name=path.rpartition("/")[2])
-        )
-    door: dict[str, Any] = {
+    entries = [entry for room in rooms for entry in room.entries()]
+    entries.append(Entry("/docs", "GET", docs, OPEN, ""))
+    endpoints = [Endpoint(entry, door) for entry in entries]
+    for endpoint in endpoints:
+        entry = endpoint.entry
+        app.router.routes.append(Route(entry.path, endpoint, methods=[entry.method]))
+    given: dict[str, Any] = {
+        "door": door,
         "allow_open": settings.allow_open,
         "state": state,
         "metrics": metrics,
     }
-    app.add_middleware(Gate, **door)
+    app.add_middleware(Gate, **given)
     app.hot = {
-        path: Gate(run, **door, max_waiting=settings.max_waiting)
-        for path, run in (("/v1/score", routes.score), ("/v1/scores", routes.scores))
+        endpoint.entry.path: Gate(endpoint, **given, max_waiting=settings.max_waiting)
+        for endpoint in endpoints
+        if endpoint.entry.hot
     }
+    app.state.entries = tuple(entries)
+    app.state.memory = memory
     for failure in (HTTPException, RequestValidationError):
         app.add_exception_handler(failure, _pass_on)
     return app
@@ -199,6 +206,21 @@ async def _follow(
             )
         looked.set()
         await asyncio.sleep(pause_s)
+
+
+async def _watch(memory: Memory, looked: asyncio.Event) -> None:
+    """Open the memory, notice keys made elsewhere and a database that comes back."""
+    while memory.is_on:
+        try:
+            await asyncio.to_thread(memory.look)
+        except Exception as error:  # noqa: BLE001 - the server outlives any fault of its database
+            log.error(
+                "the memory could not be looked at",
+                extra={"fault": type(error).__name__, "places": places_of(error)},
+            )
+        looked.set()
+        await asyncio.sleep(MEMORY_POLL_S)
+    looked.set()
 
 
 async def _work(jobs: Jobs) -> None:

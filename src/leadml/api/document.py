@@ -85,6 +85,7 @@ _EXAMPLE_ANSWER: Final = {
     "other_log_odds": 1.1009,
     "model_version": "leads@7",
     "policy_version": "3",
+    "decision_id": "dec_01KAN2Y7Q6W3V8ZQ4T5R9M1XBC",
     "warnings": [
         {
             "code": "unseen_category",
@@ -103,6 +104,7 @@ _EXAMPLE_PROBLEM: Final = {
     "pointer": "/lead/employees",
     "request_id": "req_5f0c2a9be1d34f70",
 }
+
 
 def document_of(served: Served | None) -> dict[str, Any]:
     """The OpenAPI 3.1 document.
@@ -133,10 +135,10 @@ def document_of(served: Served | None) -> dict[str, Any]:
             {"name": "operations", "description": "For those who run the server."},
         ],
         "security": [{name: []} for name in _SECURITY],
-        "paths": _paths(),
+        "paths": _all_paths(),
         "components": {
-            "schemas": _schemas(served),
-            "parameters": _parameters(),
+            "schemas": _schemas(served) | _merged("schemas"),
+            "parameters": _parameters() | _merged("parameters"),
             "securitySchemes": _SECURITY,
         },
     }
@@ -160,6 +162,42 @@ _SECURITY: Final = {
         "description": "The key as bearer token, for Salesforce named credentials and programs.",
     },
 }
+
+
+PIECES: Final[tuple[Piece, ...]] = ()
+"""What the rooms of routes add, in the order in which it is shown."""
+
+_SCOPES: Final = {
+    "/v1/score": "score",
+    "/v1/scores": "score",
+    "/v1/jobs": "score",
+    "/v1/jobs/{id}": "score",
+    "/v1/jobs/{id}/result": "score",
+    "/health/live": "open",
+    "/health/ready": "open",
+}
+"""Of the paths described here; the others need ``read``."""
+
+
+def _all_paths() -> dict[str, Any]:
+    own = {
+        path: {
+            method: {**given, "x-scope": _SCOPES.get(path, "read")}
+            for method, given in item.items()
+        }
+        for path, item in _paths().items()
+    }
+    for piece in PIECES:
+        for path, item in piece.paths.items():
+            own[path] = own.get(path, {}) | item
+    return with_scopes(own)
+
+
+def _merged(kind: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for piece in PIECES:
+        found |= getattr(piece, kind)
+    return found
 
 
 def _paths() -> dict[str, Any]:
@@ -280,10 +318,9 @@ def _get(
     schema: str,
     summary: str,
     problems: tuple[str, ...],
-    scope: str = "read",
 ) -> dict[str, Any]:
     answers = responses_of(schema, f"{summary}.", problems)
-    return {"get": operation(name, tag, scope, summary, f"{summary}.", answers)}
+    return {"get": operation(name, tag, "read", summary, f"{summary}.", answers)}
 
 
 def _parameters() -> dict[str, Any]:
@@ -299,7 +336,7 @@ def _parameters() -> dict[str, Any]:
             "name": "record",
             "in": "query",
             "required": False,
-            "description": "Whether the decision is recorded. Nothing is recorded yet.",
+            "description": "Whether the decision is recorded, where there is a memory.",
             "schema": {"type": "string", "enum": ["true", "false"], "default": "true"},
         },
         "job_id": {
@@ -370,6 +407,9 @@ def _levels(column: Column) -> str:
     return ", ".join(level[:40] for level in column.levels[:3]) or "any text"
 
 
+_AT_TIMES: Final = ("lead_id", "other_log_odds", "decision_id", "persisted")
+
+
 def _schemas(served: Served | None) -> dict[str, Any]:
     answer = {
         "lead_id": text("The id of the request, if it had one."),
@@ -401,13 +441,18 @@ def _schemas(served: Served | None) -> dict[str, Any]:
         },
         "model_version": text("Name and version of the model."),
         "policy_version": text("Version of the thresholds."),
+        "decision_id": text("Of the record of this decision; absent if nothing was recorded."),
+        "persisted": {
+            "type": "boolean",
+            "description": "False where the memory did not answer; else absent.",
+        },
         "warnings": {
             "type": "array",
             "description": "What the reader should know.",
             "items": ref("Warning"),
         },
     }
-    always = tuple(key for key in answer if key not in ("lead_id", "other_log_odds"))
+    always = tuple(key for key in answer if key not in _AT_TIMES)
     return {
         "Lead": _lead_schema(served),
         "ScoreRequest": object_of(
@@ -429,7 +474,7 @@ def _schemas(served: Served | None) -> dict[str, Any]:
             closed=True,
             example=_EXAMPLE_REQUEST,
         ),
-        "ScoreAnswer": _object("One lead's answer.", answer, always, example=_EXAMPLE_ANSWER),
+        "ScoreAnswer": object_of("One lead's answer.", answer, always, example=_EXAMPLE_ANSWER),
         "Reason": object_of(
             "One column's exact contribution to the log-odds.",
             {

@@ -14,10 +14,12 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from leadml.api.bodies import Disconnected
+from leadml.api.door import Door
 from leadml.api.drain import State
 from leadml.api.log import places_of
 from leadml.api.metrics import Metrics
 from leadml.api.problems import send_problem
+from leadml.api.table import Endpoint, endpoint_of
 from leadml.errors import (
     Internal,
     KeysMissing,
@@ -28,19 +30,12 @@ from leadml.errors import (
     RequestError,
 )
 
-__all__ = ["ROUTES", "WAITING", "Gate", "is_loopback", "request_id_of", "route_of"]
+__all__ = ["WAITING", "Gate", "is_loopback", "request_id_of", "route_of"]
 
 log = logging.getLogger(__name__)
 
 WAITING: Final = "leadml.waiting"
 """Where in a scope stands how many requests waited when it came."""
-
-ROUTES: Final = frozenset(
-    {
-        *("/v1/score", "/v1/scores", "/v1/jobs", "/v1/model", "/v1/policy", "/metrics"),
-        *("/health/live", "/health/ready", "/openapi.json", "/docs"),
-    }
-)
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 
@@ -88,13 +83,16 @@ class Gate:
     """The outermost part of the API.
 
     Gives every answer an ``X-Request-ID``, refuses other machines while no key
-    protects the API, and turns whatever escapes into a problem document. Faults are
-    logged with their place in the code and without the request's values.
+    protects the API, lets in who has a key where one is needed, and turns whatever
+    escapes into a problem document. Faults are logged with their place in the code and
+    without the request's values.
 
     Parameters
     ----------
     app
-        What lies behind.
+        What lies behind; an :class:`~leadml.api.table.Endpoint` is run here itself.
+    door
+        Knows who asks.
     allow_open
         Answer on addresses that other machines reach.
     state
@@ -111,12 +109,16 @@ class Gate:
         self,
         app: ASGIApp,
         *,
+        door: Door,
         allow_open: bool,
         state: State,
         metrics: Metrics,
         max_waiting: int | None = None,
     ) -> None:
-        self.app = app
+        self.app = app.entry.run if isinstance(app, Endpoint) else app
+        self.entry = app.entry if isinstance(app, Endpoint) else None
+        self.route = None if self.entry is None else self.entry.path
+        self.door = door
         self.allow_open = allow_open
         self.state = state
         self.metrics = metrics
@@ -151,15 +153,23 @@ class Gate:
 
         try:
             if ahead is not None and self.max_waiting is not None and ahead > self.max_waiting:
-                metrics.overloaded[route_of(scope)] += 1
+                metrics.overloaded[self.route or route_of(scope)] += 1
                 raise Overloaded("too many requests wait already", fix=_LATER)
             server = scope.get("server")
-            if not self.allow_open and server and _is_foreign_address(server[0]):
+            guarded = self.door.guarded
+            if (
+                guarded is False
+                and not self.allow_open
+                and server
+                and _is_foreign_address(server[0])
+            ):
                 raise KeysMissing(
                     "no key protects this API, so it answers this machine only",
-                    fix="listen on 127.0.0.1, or set LEADML_ALLOW_OPEN=true behind "
-                    "something that checks who asks",
+                    fix="make a key: leadml keys create --scope score --name NAME; or set "
+                    "LEADML_ALLOW_OPEN=true behind something that checks who asks",
                 )
+            if self.entry is not None and guarded is not False:
+                await self.door.admit(scope, self.entry.scope)
             await self.app(scope, receive, send_named)
         except Disconnected:
             return
@@ -180,7 +190,7 @@ class Gate:
         finally:
             metrics.in_flight -= 1
             if status:
-                metrics.observe(route_of(scope), status, time.perf_counter() - began)
+                metrics.observe(self.route or route_of(scope), status, time.perf_counter() - began)
 
 
 _LATER: Final = "try again after the seconds that Retry-After names"
@@ -189,15 +199,11 @@ _LATER: Final = "try again after the seconds that Retry-After names"
 def route_of(scope: Scope) -> str:
     """A path as metrics name it: of a closed set, whatever was asked for.
 
-    >>> route_of({"path": "/v1/jobs/job_1/result"}), route_of({"path": "/wp-login.php"})
-    ('/v1/jobs/{id}/result', 'other')
+    >>> route_of({"path": "/wp-login.php"})
+    'other'
     """
-    path = scope["path"]
-    if path in ROUTES:
-        return str(path)
-    if path.startswith("/v1/jobs/"):
-        return "/v1/jobs/{id}/result" if path.endswith("/result") else "/v1/jobs/{id}"
-    return "other"
+    found = endpoint_of(scope)
+    return "other" if found is None else found.entry.path
 
 
 def _told(error: LeadmlError, request_id: str) -> LeadmlError:

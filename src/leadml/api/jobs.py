@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from leadml.api.bodies import Disconnected
 from leadml.api.problems import send_bytes
+from leadml.api.table import Entry
 from leadml.errors import (
     BodyTimeout,
     InvalidBody,
@@ -96,6 +97,14 @@ class JobRoutes:
         self.settings = settings
         self.jobs = jobs
         self.pool = pool
+
+    def entries(self) -> list[Entry]:
+        """The routes of this room."""
+        return [
+            Entry("/v1/jobs", "POST", self.create, "score", "createJob"),
+            Entry("/v1/jobs/{id}", "GET", self.state, "score", "job"),
+            Entry("/v1/jobs/{id}/result", "GET", self.result, "score", "jobResult"),
+        ]
 
     async def create(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take a file, a piece at a time, and answer with the job that scores it."""

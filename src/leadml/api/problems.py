@@ -11,6 +11,7 @@ from starlette.types import Send
 from leadml.errors import LeadmlError
 
 __all__ = [
+    "CHALLENGE",
     "JSON",
     "PROBLEM",
     "RETRY_AFTER_S",
@@ -23,6 +24,7 @@ __all__ = [
 JSON: Final = b"application/json"
 PROBLEM: Final = b"application/problem+json"
 RETRY_AFTER_S: Final = 2
+CHALLENGE: Final = b'Bearer realm="leadml", Basic realm="leadml", charset="UTF-8"'
 _DETAIL_SHOWN: Final = 4_000
 _POINTER_SHOWN: Final = 300
 
@@ -74,12 +76,14 @@ async def send_problem(
 ) -> None:
     """Answer with a problem document; 413 and 408 also close the connection.
 
-    A 503 tells when to come back.
+    A 503 tells when to come back, a 401 how to say who asks.
     """
     more = list(headers)
     if error.status == 503:
         after_s = getattr(error, "retry_after_s", RETRY_AFTER_S)
         more.append((b"retry-after", str(after_s).encode()))
+    if error.status == 401:
+        more.append((b"www-authenticate", CHALLENGE))
     if error.status in (408, 413):
         more.append((b"connection", b"close"))  # the rest of the body stays unread
     await send_bytes(send, error.status, problem_bytes(error, request_id), PROBLEM, more)

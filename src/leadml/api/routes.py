@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import parse_qsl
@@ -19,6 +18,7 @@ from leadml.api.document import document_of
 from leadml.api.drain import State
 from leadml.api.metrics import Metrics, Tally, tally_of
 from leadml.api.problems import send_bytes
+from leadml.api.table import OPEN, Entry
 from leadml.errors import (
     Draining,
     InvalidBody,
@@ -27,18 +27,21 @@ from leadml.errors import (
     LeadmlError,
     NoModel,
     Overloaded,
+    StoreError,
+    StoreUnavailable,
     TooManyLeads,
     UnknownField,
 )
 from leadml.leads import Kind
-from leadml.service.answers import answer, answers
+from leadml.service.answers import Exact, answered, answers
+from leadml.service.memory import PATIENCE_S, Memory, decision_of, marked
 from leadml.service.serving import Served, Serving
 from leadml.settings import Settings
+from leadml.store import Decision
 
 __all__ = [
     "LEAD_ID_SHOWN",
     "OFF_LOOP_BYTES",
-    "Endpoint",
     "Options",
     "Routes",
     "options_of",
@@ -107,6 +110,7 @@ _QUERY_FIX: Final = "the parameters are reasons=N or reasons=all, and record=tru
 class _Lead(NamedTuple):
     lead_id: str | None
     fields: dict[str, Any]
+    consent: bool | None
 
 
 def _lead_of(data: Any) -> _Lead:
@@ -138,7 +142,7 @@ def _lead_of(data: Any) -> _Lead:
             column="contact_consent",
             pointer="/contact_consent",
         )
-    return _Lead(lead_id, fields)
+    return _Lead(lead_id, fields, consent)
 
 
 _ONE_FIX: Final = 'send {"lead_id": "…", "lead": {"field": value, …}}'
@@ -155,15 +159,38 @@ def _unknown_name(data: dict[str, Any], known: frozenset[str]) -> UnknownField:
     )
 
 
-def score_body(served: Served, body: bytes, n_reasons: int | None) -> dict[str, Any]:
-    """Answer the body of ``POST /v1/score``; raises the tree's request errors."""
-    lead_id, fields = _lead_of(parse(body))
-    return answer(served.scorer, served.policy, served.versions, lead_id, fields, n_reasons)
+def score_body(
+    served: Served, body: bytes, n_reasons: int | None, record: bool = False
+) -> tuple[dict[str, Any], Decision | None]:
+    """Answer the body of ``POST /v1/score``; raises the tree's request errors.
+
+    With ``record`` the decision comes along, ready to be stored.
+    """
+    lead_id, fields, consent = _lead_of(parse(body))
+    found, exact = answered(
+        served.scorer,
+        served.policy,
+        served.versions,
+        lead_id,
+        fields,
+        n_reasons,
+        exactly=record,
+    )
+    if exact is None:
+        return found, None
+    return found, decision_of(served, fields, consent, found, exact)
+
+
+class Scores(NamedTuple):
+    """Answers of ``POST /v1/scores`` and the decisions to be stored, by their place."""
+
+    results: list[dict[str, Any]]
+    decisions: dict[int, Decision]
 
 
 def scores_body(
-    served: Served, body: bytes, n_reasons: int | None, most: int
-) -> tuple[bytes, Tally]:
+    served: Served, body: bytes, n_reasons: int | None, most: int, record: bool = False
+) -> Scores:
     """Answer the body of ``POST /v1/scores``; every lead under the one model ``served``."""
     data = parse(body)
     if type(data) is not dict:
@@ -188,7 +215,8 @@ def scores_body(
         except LeadmlError as error:
             read.append(error)
     good = [lead for lead in read if isinstance(lead, _Lead)]
-    made = iter(
+    kept: dict[int, Exact] | None = {} if record else None
+    made = enumerate(
         answers(
             served.scorer,
             served.policy,
@@ -196,25 +224,46 @@ def scores_body(
             [lead.lead_id for lead in good],
             [lead.fields for lead in good],
             n_reasons,
+            kept,
         )
     )
     results: list[dict[str, Any]] = []
+    decisions: dict[int, Decision] = {}
     for lead in read:
         if isinstance(lead, LeadmlError):
             results.append({"error": _row_error(lead)})
             continue
-        found = next(made)
+        row, found = next(made)
         if isinstance(found, LeadmlError):
             known = {} if lead.lead_id is None else {"lead_id": lead.lead_id}
             results.append({**known, "error": _row_error(found)})
-        else:
-            results.append(found)
+            continue
+        if kept is not None:
+            decisions[len(results)] = decision_of(
+                served, lead.fields, lead.consent, found, kept[row]
+            )
+        results.append(found)
+    return Scores(results, decisions)
+
+
+def scores_bytes(served: Served, results: list[dict[str, Any]]) -> tuple[bytes, Tally]:
+    """The whole answer of ``POST /v1/scores``, and what to count."""
     whole = {
         "model_version": served.versions.model,
         "policy_version": served.versions.policy,
         "results": results,
     }
     return orjson.dumps(whole), tally_of(results)
+
+
+def _unrecorded(
+    served: Served, body: bytes, n_reasons: int | None, most: int
+) -> tuple[bytes, Tally]:
+    return scores_bytes(served, scores_body(served, body, n_reasons, most).results)
+
+
+def _late() -> StoreUnavailable:
+    return StoreUnavailable("the database did not finish in time", fix="try again in a second")
 
 
 def _row_error(error: LeadmlError) -> dict[str, str]:
@@ -275,20 +324,6 @@ def model_of(served: Served) -> dict[str, Any]:
     return found
 
 
-Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """An ASGI function as Starlette takes it: called with scope, receive, send."""
-
-    run: Asgi
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run."""
-        await self.run(scope, receive, send)
-
-
 class Routes:
     """All endpoints over one :class:`~leadml.service.serving.Serving`.
 
@@ -302,6 +337,8 @@ class Routes:
         Whether the server drains.
     metrics
         Told of every score.
+    memory
+        Where decisions are kept; one that is off keeps nothing.
     pool
         Threads for batches and large bodies; None uses the event loop's own.
     """
@@ -312,38 +349,92 @@ class Routes:
         serving: Serving,
         state: State,
         metrics: Metrics,
+        memory: Memory,
         pool: Executor | None = None,
     ) -> None:
         self.settings = settings
         self.serving = serving
         self.state = state
         self.metrics = metrics
+        self.memory = memory
+        self._remembers = memory.is_on
         self.pool = pool
         self._off = 0
         self._limit = settings.max_body_bytes
         self._timeout_s = settings.body_timeout_s
 
+    def entries(self) -> list[Entry]:
+        """The routes of this room."""
+        return [
+            Entry("/v1/score", "POST", self.score, "score", "score", hot=True),
+            Entry("/v1/scores", "POST", self.scores, "score", "scores", hot=True),
+            Entry("/health/ready", "GET", self.ready, OPEN, "ready"),
+            Entry("/health/live", "GET", self.live, OPEN, "live"),
+            Entry("/v1/model", "GET", self.model, "read", "model"),
+            Entry("/v1/policy", "GET", self.policy, "read", "policy"),
+            Entry("/openapi.json", "GET", self.document, OPEN, ""),
+            Entry("/metrics", "GET", self.counts, "read", "metrics"),
+        ]
+
     async def score(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One lead."""
         served = self.serving.current()
-        options = options_of(scope["query_string"])
+        n_reasons, record = options_of(scope["query_string"])
+        record = record and self._remembers
         body = await read_body(scope, receive, self._limit, self._timeout_s)
         if len(body) <= OFF_LOOP_BYTES:
-            found = score_body(served, body, options.n_reasons)
+            found, decision = score_body(served, body, n_reasons, record)
         else:
-            found = await self._off_loop(score_body, served, body, options.n_reasons)
+            found, decision = await self._off_loop(score_body, served, body, n_reasons, record)
+        if decision is not None:
+            await self._remember((found,), (decision,))
         self.metrics.one(found)
         await send_bytes(send, 200, orjson.dumps(found))
 
     async def scores(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Up to ``max_leads_per_request`` leads under one model version."""
         served = self.serving.current()
-        options = options_of(scope["query_string"])
+        n_reasons, record = options_of(scope["query_string"])
+        record = record and self._remembers
         body = await read_body(scope, receive, self._limit, self._timeout_s)
         most = self.settings.max_leads_per_request
-        found, tally = await self._off_loop(scores_body, served, body, options.n_reasons, most)
+        if not record:
+            found, tally = await self._off_loop(_unrecorded, served, body, n_reasons, most)
+        else:
+            results, decisions = await self._off_loop(
+                scores_body, served, body, n_reasons, most, True
+            )
+            if decisions:
+                made = [results[place] for place in decisions]
+                await self._remember(made, list(decisions.values()))
+            found, tally = await self._off_loop(scores_bytes, served, results)
         self.metrics.add(tally)
         await send_bytes(send, 200, found)
+
+    async def _remember(
+        self, answers: Sequence[dict[str, Any]], decisions: Sequence[Decision]
+    ) -> None:
+        """Store decisions in one transaction, then say in the answers what came of it.
+
+        Raises
+        ------
+        StoreUnavailable, StorageFull
+            The database does not take them, and no setting lets answers go without.
+        """
+        try:
+            future = self.memory.require().submit_decisions(decisions)
+            async with asyncio.timeout(PATIENCE_S):
+                recorded = await asyncio.wrap_future(future)
+        except (StoreError, TimeoutError) as error:
+            fault = error if isinstance(error, StoreError) else _late()
+            self.memory.suspect(fault)
+            if not self.settings.score_without_store:
+                raise fault from None
+            for found in answers:
+                found["persisted"] = False
+            return
+        for found, kept in zip(answers, recorded, strict=True):
+            marked(found, kept)
 
     async def _off_loop(self, work: Callable[..., T], *arguments: Any) -> T:
         """Run in the pool, where a bounded number may wait.
@@ -386,6 +477,11 @@ class Routes:
             raise Draining("the server is about to stop", fix="send requests to another one")
         served = self.serving.current()
         reason = self.serving.degraded
+        problem = self.memory.problem
+        if problem is not None:
+            if not self.settings.score_without_store:
+                raise problem
+            reason = problem.detail
         found = {
             "status": "degraded" if reason else "ready",
             "model_version": served.versions.model,

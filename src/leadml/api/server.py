@@ -22,7 +22,8 @@ from leadml.api.gate import is_loopback
 from leadml.api.log import configure
 from leadml.api.protocol import Protocol
 from leadml.api.workers import supervise
-from leadml.errors import ConfigError, KeysMissing
+from leadml.errors import ConfigError, KeysMissing, StoreUnavailable
+from leadml.service.memory import Memory
 from leadml.service.serving import UNVERIFIED, Serving
 from leadml.settings import Settings, unknown_settings
 
@@ -34,8 +35,16 @@ LAST_REQUESTS_S: Final = 0.5
 """After the listener is closed, how long requests on open connections are waited for."""
 
 
-def bind(settings: Settings) -> socket.socket:
+def bind(settings: Settings, guarded: bool | None = False) -> socket.socket:
     """Take the address and port of the settings.
+
+    Parameters
+    ----------
+    settings
+        Name them.
+    guarded
+        Whether a key protects the API; None where the database did not tell, and then
+        nothing is answered before it does.
 
     Raises
     ------
@@ -45,11 +54,14 @@ def bind(settings: Settings) -> socket.socket:
         The address does not exist here or the port is taken.
     """
     host = settings.host
-    if not settings.allow_open and not is_loopback(host):
+    if not settings.allow_open and not is_loopback(host) and guarded is False:
         raise KeysMissing(
             f"no key protects this API, so it cannot listen on {host}",
-            fix="set LEADML_HOST=127.0.0.1, or LEADML_ALLOW_OPEN=true behind "
-            "something that checks who asks",
+            fix="make one: leadml keys create --scope score --name NAME; or set "
+            "LEADML_HOST=127.0.0.1, or LEADML_ALLOW_OPEN=true behind something that checks who asks"
+            if settings.database_url
+            else "name a database in LEADML_DATABASE_URL and make a key there, or set "
+            "LEADML_HOST=127.0.0.1",
         )
     try:
         family, _, _, _, address = socket.getaddrinfo(
@@ -88,14 +100,15 @@ def run(
         See :func:`bind`.
     """
     settings = settings or Settings()
-    listener = bind(settings)
     configure(settings.log_level, settings.log_format, sys.stderr)
+    guarded = _guarded(settings)
+    listener = bind(settings, guarded)
     for variable, near in unknown_settings(os.environ):
         log.warning("there is no such setting", extra={"setting": variable, "meant": near})
     if not settings.verify_key:
         log.warning(UNVERIFIED)
     told = say or _to_stderr
-    announcement = _announcement(settings, listener)
+    announcement = _announcement(settings, listener, guarded)
     with listener:
         if settings.workers > 1:
             supervise(settings, listener, lambda: told(announcement))
@@ -214,14 +227,35 @@ def _taken_from(listener: socket.socket) -> list[socket.socket]:
         found.append(connection)
 
 
-def _announcement(settings: Settings, listener: socket.socket) -> str:
+def _guarded(settings: Settings) -> bool | None:
+    """Whether a key protects the API; None where the database does not answer now.
+
+    Raises
+    ------
+    ConfigError, StoreError
+        The database can never be used by this version.
+    """
+    memory = Memory(settings)
+    try:
+        if memory.is_on:
+            memory.open()
+        return memory.guarded
+    except StoreUnavailable as error:
+        log.warning("the memory cannot be used yet", extra={"code": error.code})
+        return None
+    finally:
+        memory.close()
+
+
+def _announcement(settings: Settings, listener: socket.socket, guarded: bool | None) -> str:
     host, port = listener.getsockname()[:2]
     where = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    reach = (
-        "open to other machines, no key protects it"
-        if not is_loopback(host)
-        else "this machine only, no key needed"
-    )
+    if guarded is not False:
+        reach = "a key is needed"
+    elif is_loopback(host):
+        reach = "this machine only, no key needed"
+    else:
+        reach = "open to other machines, no key protects it"
     return f"leadml serves {settings.model_name} on {where} ({reach}); docs at {where}/docs"
 
 

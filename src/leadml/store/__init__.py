@@ -1,6 +1,6 @@
 """What leadml remembers: leads, decisions, outcomes, stages, keys."""
 
-from leadml.store.keyring import SCOPES, Key
+from leadml.store.keyring import SCOPES, Key, looks_like_key
 from leadml.store.lessons import TrainingTable
 from leadml.store.once import Claim, Once
 from leadml.store.policies import PolicyVersion
@@ -20,5 +20,6 @@ __all__ = [
     "Reporting",
     "Store",
     "TrainingTable",
+    "looks_like_key",
     "new_id",
 ]

@@ -24,7 +24,18 @@ from leadml.errors import ConfigError, NotFound
 from leadml.store import tables
 from leadml.store.records import iso_of, moment_of_us, now, us_of
 
-__all__ = ["SCOPES", "Key", "KeyCache", "create", "find", "listed", "revoke", "rotate"]
+__all__ = [
+    "SCOPES",
+    "Key",
+    "KeyCache",
+    "create",
+    "find",
+    "is_guarded",
+    "listed",
+    "looks_like_key",
+    "revoke",
+    "rotate",
+]
 
 SCOPES: Final = ("score", "outcomes", "read", "manage")
 
@@ -115,6 +126,20 @@ def create(
         },
     )
     return text, Key(prefix, name, chosen, created, expires_at, None, replaces)
+
+
+def looks_like_key(text: str) -> bool:
+    """Whether a text has the form of a key, so that looking it up may find one.
+
+    >>> looks_like_key("leadml_0123456789ab_" + "x" * 43), looks_like_key("secret")
+    (True, False)
+    """
+    return _FORM.fullmatch(text) is not None
+
+
+def is_guarded(connection: sa.Connection) -> bool:
+    """Whether any key was ever made; one that ended still keeps the API closed."""
+    return connection.execute(sa.select(tables.keys.c.prefix).limit(1)).first() is not None
 
 
 def find(connection: sa.Connection, digest: str) -> Key | None:

@@ -170,12 +170,15 @@ class Recorded:
         After and before it.
     kept
         False for a lead that was erased: nothing was written.
+    may_contact
+        False where consent was withheld or the lead objected.
     """
 
     decision_id: str
     stage: Stage
     previous_stage: Stage
     kept: bool = True
+    may_contact: bool = True
 
 
 @dataclass(frozen=True, slots=True)

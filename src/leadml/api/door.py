@@ -1,0 +1,246 @@
+"""Who asks, and whether that opens a route."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any, Final
+
+from starlette.types import Scope
+
+from leadml.errors import KeyInvalid, Overloaded, ScopeMissing, StoreUnavailable, Unauthorized
+from leadml.service.memory import Memory
+from leadml.store import SCOPES, Key, looks_like_key
+
+__all__ = ["ANYBODY", "CALLER", "FRESH_S", "STALE_S", "Caller", "Door", "caller_of", "key_in"]
+
+CALLER: Final = "leadml.caller"
+"""Where in a scope stands who asks."""
+
+FRESH_S: Final = 2.0
+"""A key found active is used so long without asking the database again, in seconds."""
+
+STALE_S: Final = 3_600.0
+"""So long where scores are given without the database, and it does not answer."""
+
+AHEAD_S: Final = 1.0
+MOST_LOOKS: Final = 256
+MOST_KNOWN: Final = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks.
+
+    Parameters
+    ----------
+    name
+        As audit entries name it: the name of a key or the address of a person.
+    scopes
+        What it opens.
+    prefix
+        Of the key; "" for a person or for anybody.
+    """
+
+    name: str
+    scopes: frozenset[str]
+    prefix: str = ""
+
+
+ANYBODY: Final = Caller("anybody on this machine", frozenset(SCOPES))
+"""Who asks where nothing protects the API."""
+
+
+def caller_of(scope: Scope) -> Caller:
+    """Who was let in."""
+    found: Caller = scope.get(CALLER, ANYBODY)
+    return found
+
+
+def key_in(headers: list[tuple[bytes, bytes]]) -> bytes | None:
+    """What a request carries as its key, undecoded; None if nothing.
+
+    ``X-API-Key`` counts first, for something in between may need ``Authorization``.
+
+    >>> key_in([(b"authorization", b"Bearer leadml_x")])
+    b'Bearer leadml_x'
+    """
+    found = None
+    for name, value in headers:
+        if name == b"x-api-key":
+            return b"key " + value
+        if name == b"authorization":
+            found = value
+    return found
+
+
+def texts_of(sent: bytes) -> list[str]:
+    """What may be a key in a header: a bearer's token, or user and password of Basic."""
+    kind, _, rest = sent.strip().partition(b" ")
+    rest = rest.strip()
+    if kind.lower() == b"basic":
+        try:
+            rest = base64.b64decode(rest, validate=True)
+        except binascii.Error:
+            return []
+        user, _, password = rest.partition(b":")
+        return [part.decode("latin-1") for part in (user, password) if part]
+    if kind.lower() in (b"bearer", b"key"):
+        return [rest.decode("latin-1")]
+    return []
+
+
+@dataclass(slots=True)
+class _Known:
+    """A key that was active when it was looked up."""
+
+    caller: Caller
+    asked: float
+    ends: float | None
+    look: asyncio.Task[Any] | None = None
+
+
+class Door:
+    """Lets in who has a key that opens the route; everybody while there is no key.
+
+    The event loop never waits for the database: a key that was looked up is used for
+    :data:`FRESH_S` seconds, and looked up again beside the loop before they are over.
+
+    Parameters
+    ----------
+    memory
+        Where the keys are.
+    pool
+        Threads that look them up; None uses the event loop's own.
+
+    Attributes
+    ----------
+    sessions
+        Finds a signed-in person for a request without a key; None finds nobody.
+    """
+
+    def __init__(self, memory: Memory, pool: Executor | None = None) -> None:
+        self.memory = memory
+        self.pool = pool
+        self.sessions: Callable[[Scope], Awaitable[Caller | None]] | None = None
+        self._known: dict[bytes, _Known] = {}
+        self._looks = 0
+
+    @property
+    def guarded(self) -> bool | None:
+        """Whether a key is needed; None while the database has not told yet."""
+        return self.memory.guarded
+
+    async def admit(self, scope: Scope, needed: str) -> None:
+        """Let a request in, or raise.
+
+        Raises
+        ------
+        Unauthorized, KeyInvalid
+            No key, or one that opens nothing.
+        ScopeMissing
+            The key does not open this route.
+        StoreUnavailable
+            The key cannot be looked up.
+        """
+        sent = key_in(scope["headers"])
+        if sent is None:
+            caller = None if self.sessions is None else await self.sessions(scope)
+            if caller is None:
+                if self.guarded is None:
+                    self.memory.require()
+                raise Unauthorized(
+                    "this route needs a key",
+                    fix="send Authorization: Bearer leadml_…; make one with: "
+                    f"leadml keys create --scope {needed} --name NAME",
+                )
+        else:
+            caller = self._at_hand(sent) or await self._looked_up(sent)
+        if needed not in caller.scopes:
+            raise ScopeMissing(
+                f"this route needs a key with the scope {needed}",
+                fix=f"make one: leadml keys create --scope {needed} --name NAME",
+            )
+        scope[CALLER] = caller
+
+    def _at_hand(self, sent: bytes) -> Caller | None:
+        """Who a key is, if that was asked a moment ago."""
+        known = self._known.get(sent)
+        if known is None:
+            return None
+        age = time.monotonic() - known.asked
+        if age >= FRESH_S or (known.ends is not None and time.time() >= known.ends):
+            return None
+        if age >= AHEAD_S and known.look is None:
+            known.look = asyncio.create_task(self._again(sent))
+        return known.caller
+
+    async def _again(self, sent: bytes) -> None:
+        """Look a key up before its answer is too old; a fault is met by who needs it."""
+        try:
+            await self._look(sent)
+        except (StoreUnavailable, Overloaded):
+            known = self._known.get(sent)
+            if known is not None:
+                known.look = None
+
+    async def _looked_up(self, sent: bytes) -> Caller:
+        try:
+            caller = await self._look(sent)
+        except StoreUnavailable:
+            known = self._known.get(sent)
+            if known is None or not self.memory.settings.score_without_store:
+                raise
+            if time.monotonic() - known.asked > STALE_S:
+                raise
+            if known.ends is not None and time.time() >= known.ends:
+                raise _invalid() from None
+            return known.caller
+        if caller is None:
+            raise _invalid()
+        return caller
+
+    async def _look(self, sent: bytes) -> Caller | None:
+        """Ask the database beside the loop."""
+        texts = [text for text in texts_of(sent) if looks_like_key(text)]
+        if not texts:
+            return None
+        store = self.memory.require()
+        if self._looks >= MOST_LOOKS:
+            raise Overloaded("too many keys are being looked up", fix="try again in a second")
+        self._looks += 1
+        asked = time.monotonic()
+        try:
+            loop = asyncio.get_running_loop()
+            key = await loop.run_in_executor(self.pool, _first, store.verify_key, texts)
+        finally:
+            self._looks -= 1
+        if key is None:
+            self._known.pop(sent, None)
+            return None
+        caller = Caller(key.name, key.scopes, key.prefix)
+        ends = None if key.expires_at is None else key.expires_at.timestamp()
+        if len(self._known) >= MOST_KNOWN:
+            self._known.pop(next(iter(self._known)))
+        self._known[sent] = _Known(caller, asked, ends)
+        return caller
+
+
+def _first(verify: Callable[[str], Key | None], texts: list[str]) -> Key | None:
+    for text in texts:
+        key = verify(text)
+        if key is not None:
+            return key
+    return None
+
+
+def _invalid() -> KeyInvalid:
+    return KeyInvalid(
+        "what was sent as a key opens nothing: it is unknown, expired or revoked",
+        fix="see: leadml keys list",
+    )

@@ -1,0 +1,90 @@
+"""The table of routes: what each one is called, does and needs."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from starlette.types import Receive, Scope, Send
+
+from leadml.api.door import Door
+
+__all__ = ["OPEN", "SCOPES", "Asgi", "Endpoint", "Entry", "Room", "endpoint_of"]
+
+OPEN: Final = "open"
+"""The scope of a route that needs no key."""
+
+SCOPES: Final = (OPEN, "score", "outcomes", "read", "manage")
+
+Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One route.
+
+    Parameters
+    ----------
+    path
+        With parameters in braces.
+    method
+        ``GET``, ``POST``, ``PUT``, ``PATCH`` or ``DELETE``.
+    run
+        Answers it; path parameters stand in ``scope["path_params"]``.
+    scope
+        What a key must hold to open it, one of :data:`SCOPES`.
+    name
+        Its ``operationId`` in the OpenAPI document; "" for a page that is not described.
+    hot
+        Answered before all routing; only for a POST without path parameters.
+
+    Examples
+    --------
+    >>> async def run(scope, receive, send): ...
+    >>> Entry("/v1/queue", "GET", run, "everything", "queue")
+    Traceback (most recent call last):
+    ValueError: GET /v1/queue needs one of the scopes open, score, outcomes, read, manage
+    """
+
+    path: str
+    method: str
+    run: Asgi
+    scope: str
+    name: str
+    hot: bool = False
+
+    def __post_init__(self) -> None:
+        if self.scope not in SCOPES:
+            raise ValueError(
+                f"{self.method} {self.path} needs one of the scopes {', '.join(SCOPES)}"
+            )
+
+
+class Room(Protocol):
+    """Routes that belong together."""
+
+    def entries(self) -> Iterable[Entry]:
+        """The routes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A route as Starlette takes it: whoever asks is looked at, then it runs."""
+
+    entry: Entry
+    door: Door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let in and run."""
+        needed = self.entry.scope
+        if needed is not OPEN and self.door.guarded is not False:
+            await self.door.admit(scope, needed)
+        await self.entry.run(scope, receive, send)
+
+
+def endpoint_of(scope: Any) -> Endpoint | None:
+    """The route that a request was matched with; None before that or without one."""
+    found = scope.get("endpoint")
+    return found if isinstance(found, Endpoint) else None

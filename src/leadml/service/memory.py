@@ -1,0 +1,210 @@
+"""The memory as routes and commands use it: opened late, watched, possibly off."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from typing import Any, Final
+
+from leadml.errors import LeadmlError, MemoryOff, StoreError, StoreUnavailable
+from leadml.service.answers import Exact
+from leadml.service.serving import Served
+from leadml.settings import Settings
+from leadml.store import Decision, Recorded, Store
+
+__all__ = ["PATIENCE_S", "Memory", "decision_of", "marked"]
+
+WAIT_S: Final = 2.0
+"""Longest wait for a lock of the database, in seconds."""
+
+PATIENCE_S: Final = 2.5 * WAIT_S
+"""Longest wait of a caller for a write, in seconds."""
+
+log = logging.getLogger(__name__)
+
+
+class Memory:
+    """The store that the settings name, which may be off, down or not there yet.
+
+    Creating it connects to nothing. :meth:`look` opens the database, brings its tables
+    to this version and notices when it comes back; a server calls it again and again.
+
+    Parameters
+    ----------
+    settings
+        Name the database.
+
+    Attributes
+    ----------
+    guarded
+        Whether a key or a person protects the API; None while that is not known.
+    problem
+        Why the memory cannot be used right now; None when all is well.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.guarded: bool | None = None if settings.database_url else False
+        self.problem: LeadmlError | None = None
+        self._store: Store | None = None
+        self._suspect = False
+        self._lock = threading.Lock()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._opened = False
+        if self.settings.database_url:
+            # what asks for keys remembers their answers itself
+            self._store = Store(self.settings.database_url, wait_s=WAIT_S, key_fresh_s=0.0)
+            self.problem = StoreUnavailable("the database was not asked yet", fix=_LATER)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is to be remembered."""
+        return self._store is not None
+
+    def require(self) -> Store:
+        """The store, opened.
+
+        Raises
+        ------
+        MemoryOff
+            No database is named.
+        StoreUnavailable, StoreError
+            It has not answered yet, or holds other tables.
+        """
+        store = self._store
+        if store is None:
+            raise MemoryOff(
+                "this needs the memory, which is switched off",
+                fix="set LEADML_DATABASE_URL, for instance to sqlite:///leadml.db",
+            )
+        if not self._opened:
+            raise self.problem or StoreUnavailable("the database was not asked yet", fix=_LATER)
+        return store
+
+    def open(self) -> Store:
+        """Bring the tables to this version and see who protects the API.
+
+        Raises
+        ------
+        MemoryOff, StoreUnavailable, StoreError, ConfigError
+            The memory is off, the database does not answer or belongs to a later leadml.
+        """
+        with self._lock:
+            if self._store is not None and not self._opened:
+                self._store.migrate()
+                self.guarded = self._store.is_guarded()
+                self._opened, self.problem = True, None
+        return self.require()
+
+    def look(self) -> None:
+        """See how the database is; notices keys made elsewhere, and its recovery.
+
+        Call it from a worker thread. What is wrong stands in :attr:`problem`.
+        """
+        if self._store is None:
+            return
+        before = self.problem
+        try:
+            store = self.open()
+            if self._suspect:
+                store.touch()
+            guarded = store.is_guarded()
+        except LeadmlError as error:
+            self.problem, self._suspect = error, True
+            if before is None or before.code != error.code:
+                log.error("the memory cannot be used", extra={"code": error.code})
+            return
+        if guarded and self.guarded is False:
+            log.info("keys are needed from now on")
+        self.guarded = guarded
+        self.problem, self._suspect = None, False
+        if before is not None:
+            log.info("the memory is used")
+
+    def suspect(self, error: LeadmlError) -> None:
+        """Note that a write failed; the next :meth:`look` tries one."""
+        if isinstance(error, StoreError):
+            self.problem, self._suspect = error, True
+
+    def close(self) -> None:
+        """Finish what waits and close the database; :meth:`open` opens it again."""
+        if self._store is not None:
+            self._store.close()
+            self._begin()
+
+
+_LATER: Final = "try again in a second; see whether the database runs"
+
+
+def decision_of(
+    served: Served,
+    lead: Mapping[str, Any],
+    consent: bool | None,
+    answer: Mapping[str, Any],
+    exact: Exact,
+) -> Decision:
+    """An answer with all that is needed to replay it.
+
+    Parameters
+    ----------
+    served
+        Under what it was made.
+    lead
+        Fields as they were sent.
+    consent
+        What the request said about contact; None for nothing.
+    answer
+        What the caller gets.
+    exact
+        The same in full precision.
+    """
+    policy = served.policy
+    return Decision(
+        lead_id=answer.get("lead_id"),
+        inputs=lead,
+        probability=answer["probability"],
+        log_odds=exact.log_odds,
+        contributions=exact.contributions,
+        score=answer["score"],
+        grade=answer["grade"],
+        proposed_stage=answer["proposed_stage"],
+        nurture_line=policy.nurture,
+        mql_line=policy.mql,
+        sql_line=policy.sql,
+        model_version=served.versions.model,
+        policy_version=served.versions.policy,
+        bundle_digest=served.digest,
+        fit_score=answer["fit_score"],
+        engagement_score=answer["engagement_score"],
+        contact_consent=consent,
+        reasons=exact.reasons,
+    )
+
+
+def marked(answer: dict[str, Any], recorded: Recorded) -> dict[str, Any]:
+    """Write into an answer what recording it found; gives the same answer."""
+    warnings = answer.pop("warnings")
+    answer["stage"] = recorded.stage.value
+    if recorded.kept:
+        answer["decision_id"] = recorded.decision_id
+    else:
+        warnings = [*warnings, _ERASED]
+    if not recorded.may_contact:
+        warnings = [*warnings, _NO_CONTACT]
+    answer["warnings"] = warnings
+    return answer
+
+
+_ERASED: Final = {
+    "code": "lead_erased",
+    "field": "lead_id",
+    "detail": "the lead was erased; this score is not recorded",
+}
+_NO_CONTACT: Final = {
+    "code": "no_contact",
+    "field": "contact_consent",
+    "detail": "the lead may not be contacted; it is not proposed",
+}
