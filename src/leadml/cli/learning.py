@@ -96,6 +96,10 @@ def train(
         int | None,
         typer.Option(min=1, help="Search that long for better parameters of the trees."),
     ] = None,
+    recency: Annotated[
+        str | None,
+        typer.Option(help="Learn from all leads, the newest part, or auto: tries both."),
+    ] = None,
     capacity_per_week: Annotated[
         float | None, typer.Option(min=0, help="Leads that sales can work in a week.")
     ] = None,
@@ -145,6 +149,7 @@ def train(
         outcome=outcome,
         among=among,
         search_seconds=search_seconds,
+        recency=recency,
         capacity_per_week=capacity_per_week,
         mql_precision=mql_precision,
         sql_precision=sql_precision,

@@ -14,7 +14,7 @@ from leadml.training.config import FILE_ORDER, TrainConfig
 from leadml.training.labels import Labels, moments_of
 from leadml.training.selecting import Selection
 
-__all__ = ["check_history", "roles_of"]
+__all__ = ["check_history", "roles_of", "values_of"]
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -64,7 +64,7 @@ def check_history(
         if name not in roles and name in frame.columns
     }
     data = CheckInput(
-        columns={str(name): _values(frame[name]) for name in frame.columns},
+        columns={str(name): values_of(frame[name]) for name in frame.columns},
         y=labels.converted,
         learning=selection.names,
         roles=roles,
@@ -104,7 +104,7 @@ def roles_of(config: TrainConfig) -> dict[str, Role]:
     return roles | {name: role for name, role in named.items() if name}
 
 
-def _values(series: pd.Series[Any]) -> Any:
+def values_of(series: pd.Series[Any]) -> Any:
     """A column as numpy, or as a list of objects where pandas has a type of its own."""
     if getattr(series.dtype, "kind", "O") in "fiubM" and isinstance(series.dtype, np.dtype):
         return series.to_numpy()

@@ -18,6 +18,7 @@ from leadml.scorecard.editing import refuse_unreadable
 
 __all__ = [
     "FILE_ORDER",
+    "RECENCIES",
     "THRESHOLD_KEYS",
     "ColumnPlan",
     "TrainConfig",
@@ -36,6 +37,9 @@ THRESHOLD_KEYS: Final = (
 
 FILE_ORDER: Final = "rows"
 """Value of ``order_by`` that means: the rows of the file are in the order of time."""
+
+RECENCIES: Final = ("auto", "all", "newest")
+"""How far back a model may learn: see ``training.recency``."""
 
 _TEXTS = ("target", "positive", "id", "created_at", "outcome_at", "order_by", "as_of")
 
@@ -120,6 +124,9 @@ class TrainConfig:
         Why, and by whom; the model card says it.
     search_seconds
         Time to search for better parameters of the trees; None keeps the recipe.
+    recency
+        How far back is learned from where an order in time is known: ``all``, the
+        ``newest`` part, or ``auto``: what does better on earlier leads if something moved.
 
     Raises
     ------
@@ -150,6 +157,7 @@ class TrainConfig:
     edits: dict[str, str] = field(default_factory=dict)
     edits_why: str = ""
     search_seconds: int | None = None
+    recency: str = "auto"
 
     def __post_init__(self) -> None:
         for key in ("name", *_TEXTS, "outcomes", "outcomes_join", "edits_why"):
@@ -171,6 +179,8 @@ class TrainConfig:
             _number(value, f"thresholds.{key}", 0.0, 1.0 if "precision" in key else math.inf)
         for word, key in ((self.outcome, "outcome"), *((word, "among") for word in self.among)):
             _word(word, Outcome, key)
+        choices = " or ".join(f"'{word}'" for word in RECENCIES)
+        _require(self.recency in RECENCIES, "recency", f"must be {choices}")
         if self.search_seconds is not None:
             _whole(self.search_seconds, "search_seconds", 1, 86_400)
         edits: Mapping[str, Any] = self.edits
@@ -420,6 +430,7 @@ _COMMENTS: Final = {
     "folds": "Parts of the cross-validation.",
     "test_share": "Newest share of the leads kept for the forward test.",
     "search_seconds": "Time to search for better parameters; left out: the recipe as it is.",
+    "recency": "Learn from all of the history or its newest part; auto tries both where it moved.",
     "edits_why": "Why effects were edited by hand, and by whom.",
 }
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
 
-__all__ = ["FEWEST_TEST_CONVERSIONS", "Protocol", "choose_protocol", "drifted"]
+__all__ = ["FEWEST_TEST_CONVERSIONS", "Protocol", "choose_protocol", "drifted", "known_before"]
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -93,18 +93,16 @@ def _forward(
     first = order[ranked[len(y) - n_test]]
     test = ranked[order[ranked] >= first]
     before = ranked[order[ranked] < first]
-    matured = before[order[before] + delay <= first]
+    train, enough = known_before(y, order, ranked, first, delay)
     notes: list[str] = []
-    enough = len(matured) >= 0.4 * len(before) and _both(y[matured])
-    train = matured if enough else before
     if delay > 0 and not enough:
         notes.append(
             "The history is too short to leave a gap of one horizon before the test: some "
             "training labels were not known yet when the first test lead came."
         )
-    elif len(matured) < len(before):
+    elif len(train) < len(before):
         notes.append(
-            f"{len(before) - len(matured)} leads just before the test were not learned from in "
+            f"{len(before) - len(train)} leads just before the test were not learned from in "
             "it, because their outcome was not known yet when the first test lead came."
         )
     if not (_both(y[train]) and _both(y[test])):
@@ -112,6 +110,32 @@ def _forward(
     share = f"{100 * len(test) / len(y):.0f}"
     name = f"forward test: the last {share} % by {order_name}"
     return Protocol("forward", name, ((np.sort(train), np.sort(test)),), tuple(notes))
+
+
+def known_before(
+    y: Floats, order: Floats, ranked: Rows, first: float, delay: float
+) -> tuple[Rows, bool]:
+    """Rows before a moment, without those whose outcome was not known by then.
+
+    Parameters
+    ----------
+    y, order, ranked
+        Shape (n,): outcomes, what grows with time, positions in that order.
+    first
+        The moment, in the unit of ``order``.
+    delay
+        How long after ``order`` an outcome is known.
+
+    Returns
+    -------
+    tuple
+        Positions oldest first, and whether the gap could be kept: where it would leave
+        less than 40 % of the rows or too few conversions, all rows before are given.
+    """
+    before = ranked[order[ranked] < first]
+    matured = before[order[before] + delay <= first]
+    enough = len(matured) >= 0.4 * len(before) and _both(y[matured])
+    return (matured, True) if enough else (before, False)
 
 
 def _both(y: Floats) -> bool:

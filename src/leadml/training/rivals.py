@@ -91,6 +91,7 @@ def answers_of_rival(
         columns={name: plan for name, plan in asked.columns.items() if name in known},
         edits={name: words for name, words in asked.edits.items() if name in known},
         search_seconds=asked.search_seconds,
+        recency=asked.recency,
     )
     everyone = np.arange(len(y), dtype=np.intp)
     if recipe == config:

@@ -2,40 +2,38 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-import leadml
-from leadml.errors import ColumnMissing, ConfigError, OutcomeInvalid
+from leadml.errors import ColumnMissing
 from leadml.evaluation import Metrics, measure, verdict
-from leadml.evaluation.curves import by_group, calibration, gains, score_bands
 from leadml.evaluation.promotion import decide
-from leadml.leads import Kind, Schema
+from leadml.leads import Schema
 from leadml.scorecard import Scorecard, Scorer
-from leadml.scorecard.editing import Edited, edit
-from leadml.scorecard.effects import effects_of, pairs_of
-from leadml.thresholds import Cohort, Policy, ThresholdPlan, policy_of
-from leadml.training.baselines import BASELINES, predict_baselines
+from leadml.thresholds import Policy, ThresholdPlan, choose_policy
 from leadml.training.checking import check_history
 from leadml.training.config import FILE_ORDER, TrainConfig
-from leadml.training.encoding import Encoded, columns_of, encode
+from leadml.training.encoding import encode
+from leadml.training.fitting import Fitted, Plan, finished, fit, schema_of
 from leadml.training.labels import DAY_S, Labels, label, moments_of
-from leadml.training.learning import BASE_RATE_ONLY, learn, prove, with_reference
-from leadml.training.protocols import Protocol, choose_protocol, drifted
-from leadml.training.recalibrating import intercept_shift
+from leadml.training.learning import prove
+from leadml.training.protocols import Protocol, choose_protocol
 from leadml.training.rivals import Answered, Rival, answers_of_rival
-from leadml.training.searching import Searched, search
 from leadml.training.selecting import Selection, select_columns
+from leadml.training.telling import Model, facts_of
+from leadml.training.testing import (
+    Tested,
+    answers_by_splits,
+    answers_held_out,
+    baselines_of,
+)
 
 __all__ = ["Given", "TrainingResult", "as_sent", "leads_per_week", "order_of", "train"]
 
@@ -96,29 +94,6 @@ class Given:
     facts: Mapping[str, Any]
 
 
-@dataclass(frozen=True, eq=False)
-class _Model:
-    """The final scorecard and what the facts say of its making."""
-
-    scorecard: Scorecard
-    recipe: dict[str, Any]
-    proof: dict[str, Any]
-    trees: int
-    edits: list[Edited]
-    monotone: Mapping[str, str]
-
-
-@dataclass(frozen=True, eq=False)
-class _Tested:
-    """Predictions of the served kind of model on rows it had not seen."""
-
-    y: Floats
-    probability: Floats
-    score: NDArray[np.int64]
-    rows: NDArray[np.intp]
-    baselines: dict[str, Floats]
-
-
 def train(
     frame: pd.DataFrame,
     config: TrainConfig,
@@ -171,7 +146,7 @@ def _train(
     progress: Progress,
     started: float,
 ) -> TrainingResult:
-    plan = ThresholdPlan(basis=config.threshold_basis, **config.thresholds)  # type: ignore[arg-type]
+    thresholds = ThresholdPlan(basis=config.threshold_basis, **config.thresholds)  # type: ignore[arg-type]
     progress("reading outcomes", 0, 1)
     labels = label(frame, config)
     selection = select_columns(frame, config, labels.known)
@@ -182,75 +157,55 @@ def _train(
     y = labels.converted[usable]
     full_order, order_name = order_of(frame, config, labels)
     order = None if full_order is None else full_order[usable]
-    schema = _schema(rows, selection, config, labels)
-    encoded = encode(schema, rows)
+    plan = Plan(config, selection, labels, progress=progress)
+    encode(schema_of(rows, plan), rows)  # cells that cannot be read are named before any learning
     progress("reading outcomes", 1, 1)
 
-    drift = order is not None and drifted(y, order)
-
-    def learn_all(searched: Searched | None = None) -> _Model:
+    def learn_all(like: Fitted | None = None) -> Model:
         if given is not None:
             return _edited_given(given, rows, y, config)
-        searched = searched or _search(schema, encoded, y, config, searches, jobs, progress)
-        learned = learn(
-            schema,
-            encoded,
+        fitted = fit(
+            plan,
+            rows,
             y,
-            seed=config.seed,
+            order,
             jobs=jobs,
-            drift=drift,
-            monotone=directions_of(schema, config),
-            changes=searched.changes if searched else ({}, {}),
-            progress=lambda _, done, total: progress("learning from all leads", done, total),
+            found=like.searched if like else None,
+            tick=lambda done, total: progress("learning from all leads", done, total),
         )
         progress("proving the scorecard", 0, 1)
-        proof = prove(learned, encoded, config.seed)
+        model = _proven(fitted, rows, config)
         progress("proving the scorecard", 1, 1)
-        scorecard, done = _finished(learned.scorecard, rows, y, config)
-        return _Model(
-            scorecard,
-            recipe={
-                "weights": dict(zip(PARTS, learned.weights, strict=False)),
-                "calibration_slope": learned.slope,
-                "calibration_intercept": learned.intercept,
-                **({"search": searched.as_dict()} if searched else {}),
-            },
-            proof={
-                "rows": proof.rows,
-                "max_difference": proof.max_difference,
-                "additivity": proof.additivity,
-                **({"against": dict(proof.against)} if proof.against else {}),
-            },
-            trees=learned.n_trees,
-            edits=done,
-            monotone=learned.monotone,
-        )
+        return model
 
-    searches = 1
+    like: Fitted | None = None
     retest: Callable[[TrainConfig], Floats] | None = None
     if test_frame is not None:
         model = learn_all()
         progress("testing on the held-out table", 0, 1)
-        protocol, tested = _test_held_out(model.scorecard, encoded, y, test_frame, config, labels)
+        encoded = encode(model.scorecard.schema, rows)
+        protocol, tested = answers_held_out(model.scorecard, encoded, y, test_frame, plan)
         progress("testing on the held-out table", 1, 1)
     else:
         protocol = choose_protocol(
             y,
             order,
             order_name,
-            label_delay=(labels.horizon_days or 0) * DAY_S if config.created_at else 0.0,
+            label_delay=plan.label_delay,
             test_share=config.test_share,
             folds=config.folds,
             seed=config.seed,
         )
         # forward, what was found in the past serves the final model too; folds search each
-        searches = 1 if protocol.kind == "forward" else len(protocol.splits) + 1
-        tested, found = _test(selection, config, labels, rows, y, order, protocol, jobs, progress)
-        model = learn_all(found if searches == 1 else None)
+        forward = protocol.kind == "forward"
+        plan = replace(plan, searches=1 if forward else len(protocol.splits) + 1)
+        tested, like = answers_by_splits(plan, rows, y, order, protocol, jobs, progress)
+        model = learn_all(like if forward else None)
 
         def retest(recipe: TrainConfig) -> Floats:
             chosen = select_columns(frame, recipe, labels.known)
-            again, _ = _test(chosen, recipe, labels, rows, y, order, protocol, jobs, progress)
+            other = replace(plan, config=recipe, selection=chosen)
+            again, _ = answers_by_splits(other, rows, y, order, protocol, jobs, progress)
             return again.probability
 
     progress("checking", 0, 1)
@@ -260,10 +215,9 @@ def _train(
     progress("measuring", 0, 1)
     metrics = measure(tested.y, tested.probability, protocol.name, config.seed)
     per_week, per_week_known = leads_per_week(labels)
-    cohort = Cohort.of(
-        tested.probability, tested.y, per_week, leads_per_week_known=per_week_known
-    ).compact()
-    policy = policy_of(cohort, plan)
+    policy = choose_policy(
+        tested.probability, tested.y, per_week, thresholds, leads_per_week_known=per_week_known
+    )
     said = verdict(metrics, int(y.sum()), baselines_of(tested, protocol.name), findings)
     rival = _rival(champion, config, labels, rows, test_frame, tested, retest)
     gate = decide(
@@ -277,11 +231,9 @@ def _train(
         champion_is=rival.how,
         seed=config.seed,
     )
-    facts = _facts(
+    facts = facts_of(
         frame,
-        config,
-        labels,
-        selection,
+        plan,
         model,
         protocol,
         tested,
@@ -289,15 +241,9 @@ def _train(
         policy,
         (per_week, per_week_known),
         rows,
-        drift,
+        like.recency if like and protocol.kind == "forward" else None,
     )
-    facts |= {
-        "verdict": said.as_dict(),
-        "checks": findings,
-        "gate": gate.as_dict(),
-        "plan": plan.as_dict(),
-        "cohort": cohort.as_dict(),
-    }
+    facts |= {"verdict": said.as_dict(), "checks": findings, "gate": gate.as_dict()}
     if champion is None and not gate.passed and said.word != "no":
         facts["notes"].append(
             f"A line of the gate failed ({', '.join(gate.failed)}). With no champion in place "
@@ -315,22 +261,38 @@ def _train(
     )
 
 
-def _finished(
-    scorecard: Scorecard, rows: pd.DataFrame, y: Floats, config: TrainConfig
-) -> tuple[Scorecard, list[Edited]]:
-    """Edited by hand if that was asked, its intercept set right again, with percentiles."""
-    done: list[Edited] = []
-    if config.edits:
-        scorecard, done = edit(scorecard, config.edits)
-        shift = intercept_shift(y, Scorer(scorecard).frame(rows).log_odds)
-        scorecard = scorecard.with_base_shift(shift)
-    return with_reference(scorecard, rows), done
+def _proven(fitted: Fitted, rows: pd.DataFrame, config: TrainConfig) -> Model:
+    """What was learned, held against its boosters on every row of the history."""
+    learned, searched = fitted.learned, fitted.searched
+    proof = prove(learned, encode(learned.scorecard.schema, rows), config.seed)
+    recency = fitted.recency
+    return Model(
+        fitted.scorecard,
+        recipe={
+            "weights": dict(zip(PARTS, learned.weights, strict=False)),
+            "calibration_slope": learned.slope,
+            "calibration_intercept": learned.intercept,
+            **({"search": searched.as_dict()} if searched else {}),
+            **({"recency": recency.as_dict()} if recency.sentence else {}),
+            **({"intercept_moved": fitted.shift} if fitted.shift else {}),
+        },
+        proof={
+            "rows": proof.rows,
+            "max_difference": proof.max_difference,
+            "additivity": proof.additivity,
+            **({"against": dict(proof.against)} if proof.against else {}),
+        },
+        trees=learned.n_trees,
+        edits=fitted.edits,
+        monotone=learned.monotone,
+        drift=fitted.drift,
+    )
 
 
-def _edited_given(given: Given, rows: pd.DataFrame, y: Floats, config: TrainConfig) -> _Model:
+def _edited_given(given: Given, rows: pd.DataFrame, y: Floats, config: TrainConfig) -> Model:
     """The given version's own scorecard, edited; the facts of its making are the version's."""
-    scorecard, done = _finished(given.scorecard, rows, y, config)
-    return _Model(
+    scorecard, done = finished(given.scorecard, rows, y, config)
+    return Model(
         scorecard,
         recipe={**given.facts.get("recipe", {}), "edited_from": given.name},
         proof=dict(given.facts.get("proof", {})),
@@ -353,44 +315,6 @@ def _columns_of_given(given: Given, selection: Selection, frame: pd.DataFrame) -
     return replace(selection, names=tuple(name for name in selection.names if name in sources))
 
 
-def _schema(
-    rows: pd.DataFrame, selection: Selection, config: TrainConfig, labels: Labels
-) -> Schema:
-    columns = columns_of(rows, selection.names, selection.hints, config.created_at)
-    sources = {column.source for column in columns}
-    known = tuple(name for name, _ in selection.dropped if name not in sources)
-    return Schema(
-        columns=columns,
-        known=known,
-        id_field=config.id,
-        created_at_field=config.created_at,
-        target=labels.target,
-        positive=labels.positive,
-    )
-
-
-def directions_of(schema: Schema, config: TrainConfig) -> dict[str, str]:
-    """Directions people gave to the learning columns of a schema.
-
-    Raises
-    ------
-    ConfigError
-        A direction was given to a category.
-    """
-    found = {}
-    for column in schema.columns:
-        direction = config.plan(column.name).monotone
-        if direction and column.kind is not Kind.NUMBER:
-            raise ConfigError(
-                f"column '{column.name}' holds categories, which have no order to be monotone in",
-                column=column.name,
-                fix=f"leave out monotone for '{column.name}'",
-            )
-        if direction:
-            found[column.name] = direction
-    return found
-
-
 def order_of(frame: pd.DataFrame, config: TrainConfig, labels: Labels) -> tuple[Floats | None, str]:
     """What grows with time, shape (n,), and its name; (None, "") where nothing is known."""
     if config.order_by == FILE_ORDER and FILE_ORDER not in frame.columns:
@@ -406,122 +330,6 @@ def order_of(frame: pd.DataFrame, config: TrainConfig, labels: Labels) -> tuple[
     return None, ""
 
 
-def _test(
-    selection: Selection,
-    config: TrainConfig,
-    labels: Labels,
-    rows: pd.DataFrame,
-    y: Floats,
-    order: Floats | None,
-    protocol: Protocol,
-    jobs: int,
-    progress: Progress,
-) -> tuple[_Tested, Searched | None]:
-    """Repeat the whole training inside every split: schema, levels, knots, blend, calibration.
-
-    Also gives what the search of the first split found, if one was asked for.
-    """
-    total = len(protocol.splits)
-    searches = 1 if protocol.kind == "forward" else total + 1
-    done = 0.0
-    step = "testing forward in time" if protocol.kind == "forward" else "testing by folds"
-    inner = max(1, jobs // total)
-
-    def one(train_rows: NDArray[np.intp], test_rows: NDArray[np.intp]) -> tuple[Any, ...]:
-        nonlocal done
-        past, future = rows.iloc[train_rows], rows.iloc[test_rows]
-        schema = _schema(past, selection, config, labels)
-        encoded = encode(schema, past)
-        drift = order is not None and drifted(y[train_rows], order[train_rows])
-        searched = _search(schema, encoded, y[train_rows], config, searches, inner, progress)
-        learned = learn(
-            schema,
-            encoded,
-            y[train_rows],
-            seed=config.seed,
-            folds=config.folds,
-            jobs=inner,
-            drift=drift,
-            monotone=directions_of(schema, config),
-            changes=searched.changes if searched else ({}, {}),
-            progress=lambda _, part, of: progress(step, done + 0.8 * part / of, total),
-        )
-        finished, _ = _finished(learned.scorecard, past, y[train_rows], config)
-        batch = Scorer(finished).frame(future)
-        others = predict_baselines(
-            schema, encoded, y[train_rows], encode(schema, future), config.seed
-        )
-        done += 1
-        progress(step, done, total)
-        return test_rows, batch.probability, batch.score, others, searched
-
-    found = joblib.Parallel(n_jobs=min(jobs, total), prefer="threads")(
-        joblib.delayed(one)(*split) for split in protocol.splits
-    )
-    tested = np.concatenate([part[0] for part in found])
-    answers = _Tested(
-        y=y[tested],
-        probability=np.concatenate([part[1] for part in found]),
-        score=np.concatenate([part[2] for part in found]),
-        rows=tested,
-        baselines={name: np.concatenate([part[3][name] for part in found]) for name in BASELINES},
-    )
-    return answers, found[0][4]
-
-
-def _search(
-    schema: Schema,
-    encoded: Encoded,
-    y: Floats,
-    config: TrainConfig,
-    searches: int,
-    jobs: int,
-    progress: Progress,
-) -> Searched | None:
-    """One of the searches that share the time asked for; None where none was asked or pays."""
-    few = min(y.sum(), len(y) - y.sum())
-    if config.search_seconds is None or few < BASE_RATE_ONLY or not schema.columns:
-        return None
-    return search(
-        schema,
-        encoded,
-        y,
-        config.search_seconds / searches,
-        seed=config.seed,
-        jobs=jobs,
-        monotone=directions_of(schema, config),
-        progress=progress,
-    )
-
-
-def _test_held_out(
-    scorecard: Scorecard,
-    encoded: Encoded,
-    y: Floats,
-    test_frame: pd.DataFrame,
-    config: TrainConfig,
-    labels: Labels,
-) -> tuple[Protocol, _Tested]:
-    """The very scorecard that will be served, on a table it has not seen."""
-    outcome = label(test_frame, config)
-    if outcome.positive != labels.positive:
-        raise OutcomeInvalid(
-            f"the test table reads '{outcome.positive}' as converted, the training table "
-            f"'{labels.positive}'",
-            column=config.target,
-            fix="say which value means converted with --positive",
-        )
-    known = np.flatnonzero(outcome.known)
-    future = test_frame.iloc[known]
-    batch = Scorer(scorecard).frame(future)
-    schema = scorecard.schema
-    others = predict_baselines(schema, encoded, y, encode(schema, future), config.seed)
-    name = str(test_frame.attrs.get("source") or "a table of its own")
-    protocol = Protocol("held_out", f"held-out table: {name}", ((np.arange(len(y)), known),))
-    y_test = outcome.converted[known]
-    return protocol, _Tested(y_test, batch.probability, batch.score, known, others)
-
-
 def leads_per_week(labels: Labels) -> tuple[float, bool]:
     """Leads of a usual week: the median of the newest full weeks; 100 where no time is known."""
     if labels.created_s is None:
@@ -534,103 +342,6 @@ def leads_per_week(labels: Labels) -> tuple[float, bool]:
     return max(float(np.median(np.bincount(age)[:weeks])), 0.1), True
 
 
-def _facts(
-    frame: pd.DataFrame,
-    config: TrainConfig,
-    labels: Labels,
-    selection: Selection,
-    model: _Model,
-    protocol: Protocol,
-    tested: _Tested,
-    metrics: Metrics,
-    policy: Policy,
-    weekly: tuple[float, bool],
-    rows: pd.DataFrame,
-    drift: bool,
-) -> dict[str, Any]:
-    known = labels.converted[labels.known]
-    scorecard = model.scorecard
-    contributions = Scorer(scorecard).frame(rows).contributions
-    data: dict[str, Any] = {
-        "source": str(frame.attrs.get("source", "a table in memory")),
-        "digest": str(frame.attrs.get("digest", "")),
-        "n_rows": len(frame),
-        "n_leads": len(known),
-        "n_conversions": int(known.sum()),
-        "base_rate": float(known.mean()),
-        "order": "time" if labels.created_s is not None else "rows" if config.order_by else "none",
-        "target": labels.target,
-        "positive": labels.positive,
-        "dropped": [{"column": name, "reason": reason} for name, reason in selection.dropped],
-        "leads_per_week": weekly[0],
-        "leads_per_week_known": weekly[1],
-    }
-    maturity: dict[str, Any] = {
-        "n_mature": len(known),
-        "n_unknown": int(len(frame) - len(known)),
-        "n_immature": labels.n_immature,
-        "n_conversions": int(known.sum()),
-    }
-    facts: dict[str, Any] = {
-        "model": {
-            "name": config.name,
-            "created_at": datetime.now(tz=UTC).isoformat(timespec="seconds"),
-            "leadml_version": leadml.__version__,
-            "python_version": platform.python_version(),
-            "seed": config.seed,
-        },
-        "config": config.as_dict(),
-        "data": data,
-        "labels": maturity,
-        "protocol": {
-            "name": protocol.name,
-            "kind": protocol.kind,
-            "n_train": protocol.n_train,
-            "n_test": protocol.n_test,
-        },
-        "metrics": metrics.as_dict(),
-        "baselines": baselines_of(tested, protocol.name),
-        "gains": gains(tested.y, tested.probability),
-        "calibration": calibration(tested.y, tested.probability),
-        "score_bands": score_bands(tested.y, tested.score),
-        "policy": policy.as_dict(),
-        "effects": effects_of(scorecard, contributions),
-        "pairs": pairs_of(scorecard),
-        "size": {
-            "columns": len(scorecard.columns),
-            "pairs": len(scorecard.pairs),
-            "cells": scorecard.n_cells,
-            "trees": model.trees,
-        },
-        "recipe": model.recipe,
-        "proof": model.proof,
-        "base_log_odds": scorecard.base,
-        "examples": [],
-        "notes": _notes(labels, protocol, drift, model, config),
-    }
-    if model.edits:
-        facts["edits"] = [
-            {
-                "column": one.column,
-                "sentence": one.sentence,
-                "moved": one.moved,
-                "pairs_removed": list(one.pairs_removed),
-            }
-            for one in model.edits
-        ]
-    if labels.created_s is not None:
-        _add_times(facts, labels, tested)
-    return facts
-
-
-def baselines_of(tested: _Tested, protocol: str) -> list[dict[str, Any]]:
-    """Headline figures of every baseline on the tested leads."""
-    return [
-        {"name": BASELINES[name], **_brief(tested.y, probability, protocol)}
-        for name, probability in tested.baselines.items()
-    ]
-
-
 def _check(
     frame: pd.DataFrame,
     config: TrainConfig,
@@ -639,7 +350,7 @@ def _check(
     order: Floats | None,
     usable: NDArray[np.intp],
     protocol: Protocol,
-    tested: _Tested,
+    tested: Tested,
 ) -> list[dict[str, Any]]:
     """The numbered checks on the table and, where its rows were tested, on the test."""
     own = protocol.kind != "held_out"
@@ -663,7 +374,7 @@ def _rival(
     labels: Labels,
     rows: pd.DataFrame,
     test_frame: pd.DataFrame | None,
-    tested: _Tested,
+    tested: Tested,
     retest: Callable[[TrainConfig], Floats] | None,
 ) -> Answered:
     if champion is None or retest is None:
@@ -684,84 +395,6 @@ def _rival(
         tested.probability,
         retest,
     )
-
-
-def _brief(y: Floats, probability: Floats, protocol: str) -> dict[str, Any]:
-    metrics = measure(y, probability, protocol)
-    return {
-        "roc_auc": metrics.roc_auc.value,
-        "log_loss": metrics.log_loss.value,
-        "brier": metrics.brier.value,
-        "gains": gains(y, probability),
-    }
-
-
-def _add_times(facts: dict[str, Any], labels: Labels, tested: _Tested) -> None:
-    assert labels.created_s is not None
-    seconds = labels.created_s[~np.isnan(labels.created_s)]
-    facts["data"]["period"] = {"from": _day(seconds.min()), "to": _day(seconds.max())}
-    if labels.as_of is not None:
-        facts["labels"]["as_of"] = labels.as_of.isoformat(timespec="seconds")
-    if labels.horizon_days is not None:
-        facts["labels"]["horizon_days"] = labels.horizon_days
-        facts["labels"]["horizon_given"] = labels.horizon_given
-    if labels.curve:
-        facts["labels"]["curve"] = [dict(point) for point in labels.curve]
-    if facts["protocol"]["kind"] != "held_out":
-        born = labels.created_s[labels.known][tested.rows]
-        ordered = np.argsort(born, kind="stable")
-        months = by_group(
-            tested.y[ordered],
-            tested.probability[ordered],
-            [_day(moment)[:7] for moment in born[ordered]],
-        )
-        facts["months"] = [{"month": month.pop("group"), **month} for month in months]
-
-
-def _day(seconds: float) -> str:
-    return datetime.fromtimestamp(float(seconds), tz=UTC).date().isoformat()
-
-
-def _notes(
-    labels: Labels, protocol: Protocol, drift: bool, model: _Model, config: TrainConfig
-) -> list[str]:
-    notes = list(protocol.notes)
-    if protocol.kind == "folds":
-        notes.append(
-            "No order in time was known, so the figures come from random folds; they are "
-            "usually better than what the future will show. Name --created-at or --order-by."
-        )
-    if labels.horizon_days is not None and not labels.horizon_given:
-        notes.append(
-            f"The horizon of {labels.horizon_days} days was proposed from the time to conversion; "
-            "set it with --horizon-days."
-        )
-    if labels.n_immature:
-        notes.append(
-            f"{labels.n_immature} leads are younger than the horizon: they count as unknown, "
-            "never as lost, and were not learned from."
-        )
-    if drift:
-        notes.append(
-            "The conversion rate moved during the history, so the parts of the model were "
-            "weighted nearly equally."
-        )
-    for name, direction in model.monotone.items():
-        never = "lowers" if direction == "up" else "raises"
-        notes.append(f"More {name} never {never} a lead's chance: you asked for it.")
-    if "search" in model.recipe:
-        notes.append(str(model.recipe["search"]["sentence"]))
-    if model.edits:
-        done = "; ".join(one.sentence for one in model.edits)
-        why = f" Why: {config.edits_why}" if config.edits_why else ""
-        notes.append(f"Edited by hand after learning: {done}.{why}")
-        if "edited_from" in model.recipe:
-            notes.append(
-                f"The tables are those of {model.recipe['edited_from']}, edited. In the test its "
-                "recipe learned again from the leads before the tested ones and was edited alike, "
-                "so no tested lead had been seen."
-            )
-    return notes
 
 
 def as_sent(rows: pd.DataFrame, schema: Schema, config: TrainConfig) -> list[dict[str, Any]]:
