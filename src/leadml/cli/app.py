@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from leadml import __version__
-from leadml.cli import data, habits, keys, learning, models, scoring
+from leadml.cli import callers, data, habits, keys, learning, models, scoring
 from leadml.cli.console import say
 
 __all__ = ["app"]
@@ -33,6 +33,7 @@ app.command("retrain", short_help="Train on newer data; promote what passes the 
 app.command("report", short_help="Write a version's report as one HTML file.")(learning.report)
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="signing-key")
+app.add_typer(callers.app, name="keys")
 app.command("serve", short_help="Serve the champion over HTTP.")(scoring.serve)
 app.command("score", short_help="Score a file of leads.")(scoring.score)
 app.add_typer(data.app, name="data")

@@ -1,0 +1,139 @@
+"""Commands on the keys of callers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from leadml.cli.console import failing_in_one_sentence, say
+
+if TYPE_CHECKING:
+    from leadml.store import Key, Store
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    help="Make, list, rotate, revoke the keys of callers.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")]
+Prefix = Annotated[str, typer.Argument(help="The key's prefix, as `leadml keys list` shows it.")]
+
+
+@contextmanager
+def _store() -> Iterator[Store]:
+    """The memory that the settings name."""
+    from leadml.service.memory import Memory
+    from leadml.settings import Settings
+
+    memory = Memory(Settings())
+    try:
+        yield memory.open()
+    finally:
+        memory.close()
+
+
+def _made(text: str, key: Key, as_json: bool) -> None:
+    if as_json:
+        say(json.dumps({"key": text, **key.as_dict()}))
+        return
+    say(text)
+    say(f"Shown this once. {_told(key.as_dict())}")
+
+
+def _told(key: dict[str, Any]) -> str:
+    words = f"{key['prefix']}  {key['name']}: {', '.join(key['scopes'])}"
+    words += f"; made {key['created_at'][:10]}"
+    if "replaces" in key:
+        words += f"; replaces {key['replaces']}"
+    if "revoked_at" in key:
+        return words + f"; revoked {key['revoked_at'][:10]}"
+    return words + (f"; ends {key['expires_at'][:16]}" if "expires_at" in key else "")
+
+
+@app.command("create")
+def create(
+    scope: Annotated[
+        list[str],
+        typer.Option(help="What it opens: score, outcomes, read or manage; may be repeated."),
+    ],
+    name: Annotated[str, typer.Option(help="Whose it is, as lists and the audit log say.")],
+    expires_days: Annotated[
+        float | None, typer.Option(min=0.001, max=36_500, help="Days until it ends.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a key and show it, this once: only its hash is kept.
+
+    The first key closes the API: from then on every caller needs one, and the server may
+    listen on an address that other machines reach.
+
+    \b
+    Examples:
+      leadml keys create --scope score --name hubspot
+      leadml keys create --scope score --scope outcomes --name salesforce --expires-days 365
+      curl -H "Authorization: Bearer leadml_…" localhost:8000/v1/model
+    """
+    with failing_in_one_sentence(as_json), _store() as store:
+        from datetime import UTC, datetime, timedelta
+
+        ends = None if expires_days is None else datetime.now(UTC) + timedelta(days=expires_days)
+        _made(*store.create_key(name, scope, expires_at=ends), as_json)
+
+
+@app.command("list")
+def list_keys(as_json: AsJson = False) -> None:
+    """List all keys, oldest first; no secret is shown, for none is kept.
+
+    \b
+    Examples:
+      leadml keys list
+      leadml keys list --json
+    """
+    with failing_in_one_sentence(as_json), _store() as store:
+        found = [key.as_dict() for key in store.list_keys()]
+        if as_json:
+            say(json.dumps({"keys": found}))
+            return
+        for key in found:
+            say(_told(key))
+        if not found:
+            say("No key yet: the API answers this machine only, and everybody on it.")
+
+
+@app.command("rotate")
+def rotate(
+    prefix: Prefix,
+    overlap_hours: Annotated[
+        float, typer.Option(min=0, max=8_784, help="Hours that the old key goes on.")
+    ] = 24.0,
+    as_json: AsJson = False,
+) -> None:
+    """Make the successor of a key and show it; the old key goes on for a while.
+
+    \b
+    Examples:
+      leadml keys rotate 1f2e3d4c5b6a
+      leadml keys rotate 1f2e3d4c5b6a --overlap-hours 168
+    """
+    with failing_in_one_sentence(as_json), _store() as store:
+        _made(*store.rotate_key(prefix, overlap_s=3_600 * overlap_hours), as_json)
+
+
+@app.command("revoke")
+def revoke(prefix: Prefix, as_json: AsJson = False) -> None:
+    """Close a key for good: within 5 seconds in every running server.
+
+    \b
+    Example:
+      leadml keys revoke 1f2e3d4c5b6a
+    """
+    with failing_in_one_sentence(as_json), _store() as store:
+        key = store.revoke_key(prefix).as_dict()
+        say(json.dumps(key) if as_json else f"Revoked {_told(key)}")
