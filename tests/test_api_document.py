@@ -31,7 +31,7 @@ NOT_JSON = {
     "/metrics": ["text/plain"],
     "/v1/jobs/{id}/result": ["text/csv", "application/vnd.apache.parquet"],
 }
-OUTSIDE = {"/openapi.json", "/docs"}
+OUTSIDE = {"/openapi.json", "/openapi-3.0.json", "/swagger-2.0.json", "/docs"}
 
 
 def nodes(value: Any) -> Iterator[dict[str, Any]]:

@@ -87,6 +87,12 @@ class Settings(BaseSettings):
         "127.0.0.1", description="address to listen on; without keys only a loopback address"
     )
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    public_url: str = Field(
+        "",
+        pattern=r"^(https?://[^/\s]+(/\S*)?)?$",
+        description="address at which CRMs reach the server, for the documents that they import; "
+        "empty takes the address that was asked",
+    )
     allow_open: bool = Field(
         False,
         description="answer other machines although no key protects the API; "

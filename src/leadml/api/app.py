@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from leadml import __version__
 from leadml.api.document import document_of
+from leadml.api.documents import DocumentRoutes
 from leadml.api.door import Door
 from leadml.api.drain import State, draining_on_sigterm
 from leadml.api.gate import Gate
@@ -100,7 +101,8 @@ def create_app(
     routes = Routes(settings, serving, state, metrics, memory)
     jobs = Jobs(settings)
     filed = JobRoutes(settings, jobs)
-    rooms: list[Room] = [routes, filed]
+    written = DocumentRoutes(routes.served_or_none, settings.public_url)
+    rooms: list[Room] = [routes, written, filed]
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import orjson
@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 from leadml.api.document import document_of
 from leadml.api.downward import ANY_ADDRESS, openapi_30, swagger_20
 from leadml.api.problems import send_bytes
+from leadml.api.table import OPEN, Entry
 from leadml.service.serving import Served
 
 __all__ = ["FILES", "DocumentRoutes", "address_of", "written"]
@@ -36,6 +37,13 @@ class DocumentRoutes:
     def __init__(self, served: Callable[[], Served | None], public_url: str = "") -> None:
         self.served = served
         self.public_url = public_url
+
+    def entries(self) -> Iterable[Entry]:
+        """Both routes; whoever imports a document has no key yet."""
+        return (
+            Entry("/openapi-3.0.json", "GET", self.openapi_30, OPEN, ""),
+            Entry("/swagger-2.0.json", "GET", self.swagger_20, OPEN, ""),
+        )
 
     async def openapi_30(self, scope: Scope, receive: Receive, send: Send) -> None:
         """OpenAPI 3.0 for Salesforce and client generators."""

@@ -33,7 +33,9 @@ def page_of(document: dict[str, Any]) -> str:
         f"<title>{escape(info['title'])} API</title><style>{_STYLE}</style></head><body>",
         f"<h1>{escape(info['title'])} {escape(info['version'])}</h1>",
         f"<p>{escape(info['description'])}</p>",
-        "<p>The same for machines: <a href='/openapi.json'>/openapi.json</a></p>",
+        "<p>The same for machines: <a href='/openapi.json'>/openapi.json</a> "
+        "(OpenAPI 3.1), <a href='/openapi-3.0.json'>/openapi-3.0.json</a> (Salesforce, client "
+        "generators), <a href='/swagger-2.0.json'>/swagger-2.0.json</a> (Power Platform)</p>",
     ]
     for path, item in document["paths"].items():
         for method, operation in item.items():
