@@ -9,6 +9,7 @@ from typing import Any
 from leadml.reports import words
 from leadml.reports.story.cuts import threshold_table
 from leadml.reports.story.estimates import two_roles
+from leadml.reports.story.everyone import everyone, level_table
 from leadml.reports.story.method import metric_rows
 from leadml.reports.story.opening import origin, verdict_of
 from leadml.reports.story.parts import Cell, Table
@@ -130,6 +131,12 @@ def model_card(facts: Fact) -> str:
             for b in facts.get("baselines") or ()
         ],
     )
+
+    whole = everyone(facts)
+    if whole is not None:
+        lines += ["## Does it hold for everyone?", "", _plain(whole.body["note"]), ""]
+        for column in (*(facts.get("groups") or ()), *(facts.get("segments") or ())):
+            lines += _of(level_table(column))
 
     policy = facts.get("policy")
     if policy:

@@ -8,6 +8,7 @@ from typing import Any
 from leadml.reports import words
 from leadml.reports.story.cuts import cuts
 from leadml.reports.story.drivers import drivers
+from leadml.reports.story.everyone import everyone
 from leadml.reports.story.examples import examples
 from leadml.reports.story.history import history
 from leadml.reports.story.method import method
@@ -59,6 +60,7 @@ def tell(facts: Fact, drawer: Drawer) -> dict[str, Any]:
                 history(facts, drawer),
                 trust(facts),
                 quality(facts, drawer),
+                everyone(facts),
                 cuts(facts),
                 drivers(facts, drawer),
                 examples(facts),

@@ -1,0 +1,138 @@
+"""Facts in, one HTML page out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from importlib import resources
+from typing import Any, Final
+
+import jinja2
+from markupsafe import Markup
+
+from leadml.reports import words
+from leadml.reports.site.model import model_page
+from leadml.reports.site.texts import say
+from leadml.reports.site.versions import versions_page
+
+__all__ = ["PAGES", "asset", "assets", "render_fault", "render_page"]
+
+PAGES: Final = (
+    ("overview", "/"),
+    ("leads", "/leads"),
+    ("thresholds", "/thresholds"),
+    ("model", "/model"),
+    ("versions", "/versions"),
+)
+"""Keys of the pages and their addresses, in the order of the navigation."""
+
+_VIEWS: Final[Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] = {
+    "model": model_page,
+    "versions": versions_page,
+}
+
+
+def render_page(page: str, facts: Mapping[str, Any], around: Mapping[str, Any]) -> str:
+    """A page as a complete HTML document, all text of others escaped.
+
+    Parameters
+    ----------
+    page
+        A key of a view, as ``facts["page"]``.
+    facts
+        What the page shows, see ``service.site.Site``.
+    around
+        ``frame`` (model, policy), ``theme``, ``csrf``, ``person``, ``open``, ``flash``,
+        ``can_manage``, ``can_write``, ``facts_address``.
+    """
+    view = _VIEWS[page](facts)
+    return _template(page).render(**_around(around, here=page), **view)
+
+
+def render_fault(fault: Mapping[str, Any], around: Mapping[str, Any]) -> str:
+    """A failure as a page: ``title``, ``detail`` and, if known, ``fix``."""
+    return _template("fault").render(**_around(around, here=""), fault=fault)
+
+
+def _around(around: Mapping[str, Any], *, here: str) -> dict[str, Any]:
+    given: dict[str, Any] = {
+        "frame": None,
+        "theme": "auto",
+        "csrf": "",
+        "person": None,
+        "open": False,
+        "flash": None,
+        "can_manage": False,
+        "can_write": False,
+        "facts_address": "",
+        "bare": False,
+        **around,
+    }
+    names = {name.partition(".")[2]: path for path, (name, _) in assets().items()}
+    return {
+        **given,
+        "here": here,
+        "pages": PAGES,
+        "sheet": _hashed("css", names),
+        "script": _hashed("js", names),
+    }
+
+
+def _hashed(kind: str, names: Mapping[str, str]) -> str:
+    return names[kind]
+
+
+def _template(name: str) -> jinja2.Template:
+    return _environment().get_template(f"site/{name}.html.jinja")
+
+
+@lru_cache(maxsize=1)
+def _environment() -> jinja2.Environment:
+    made = jinja2.Environment(
+        loader=jinja2.PackageLoader("leadml.reports"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+        auto_reload=False,
+    )
+    made.globals["t"] = say
+    made.filters["drawing"] = Markup  # SVG of our own making, escaped where it was drawn
+    made.filters["tidy"] = words.tidy
+    made.filters["day"] = words.day
+    return made
+
+
+# --- files beside the pages -----------------------------------------------------------
+
+_ICON: Final = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 18 18">'
+    '<rect x="0" y="1" width="18" height="4" rx="1.2" fill="#9aa0aa"/>'
+    '<rect x="4" y="7" width="14" height="4" rx="1.2" fill="#628ee2"/>'
+    '<rect x="10" y="13" width="8" height="4" rx="1.2" fill="#2450b8"/></svg>'
+)
+
+
+@lru_cache(maxsize=1)
+def assets() -> dict[str, tuple[str, bytes]]:
+    """Files that pages load: by their name with a hash, the plain name and the content."""
+    templates = resources.files("leadml.reports").joinpath("templates")
+
+    def text(*parts: str) -> bytes:
+        return b"".join(templates.joinpath(part).read_bytes() for part in parts)
+
+    plain = {
+        "leadml.css": text("parts.css", "site/site.css"),
+        "leadml.js": text("site/site.js"),
+    }
+    found = {"leadml.svg": ("leadml.svg", _ICON.encode())}
+    for name, content in plain.items():
+        stem, _, kind = name.partition(".")
+        found[f"{stem}-{hashlib.sha256(content).hexdigest()[:12]}.{kind}"] = (name, content)
+    return found
+
+
+def asset(path: str) -> tuple[str, bytes] | None:
+    """The file with this name in an address: its plain name and content, None if unknown."""
+    return assets().get(path)

@@ -1,0 +1,233 @@
+"""Facts of the pages, one plain object a page."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+from urllib.parse import quote
+
+from leadml.errors import LeadmlError, NoModel, VersionUnknown
+from leadml.scorecard import Scorer
+from leadml.scorecard.maps import pair_maps
+from leadml.service.compare import compare
+from leadml.service.serving import Served, Serving
+from leadml.service.shelf import Shelf
+from leadml.settings import Settings
+
+__all__ = ["Site", "score_at"]
+
+NOBODY: Final = 1.0
+
+
+def score_at(scorer: Scorer, probability: float) -> int:
+    """The score of a lead that stands exactly at a chance.
+
+    Parameters
+    ----------
+    probability
+        In [0, 1]; above 1 stands for nobody and gives 100.
+    """
+    if probability > NOBODY:
+        return 100
+    p = min(max(probability, 1e-12), 1 - 1e-12)
+    return scorer.score_of(math.log(p / (1 - p)))
+
+
+class Site:
+    """What pages ask: every method returns the facts of one page as plain data.
+
+    A page shows nothing that does not stand in its facts, and the facts are served as
+    JSON under the same address with ``?format=json``.
+
+    Parameters
+    ----------
+    settings
+        Name the model, MLflow and the memory.
+    serving
+        What is served.
+    """
+
+    def __init__(self, settings: Settings, serving: Serving) -> None:
+        self.settings = settings
+        self.serving = serving
+        self.shelf = Shelf(settings)
+        self._maps: tuple[str, list[dict[str, Any]]] = ("", [])
+
+    # --- what stands around every page ----------------------------------------------------
+
+    def frame(self) -> dict[str, Any]:
+        """Model and policy for the foot of every page; ``model`` is None without one."""
+        found: dict[str, Any] = {
+            "name": self.settings.model_name,
+            "model": None,
+            "policy": None,
+            "degraded": self.serving.degraded,
+        }
+        served = self.served()
+        if served is not None:
+            found["model"] = {"name": served.name, "version": served.version}
+            found["policy"] = self._policy_of(served)
+        return found
+
+    def served(self) -> Served | None:
+        """What is served, if anything is."""
+        try:
+            return self.serving.current()
+        except NoModel:
+            return None
+
+    def _policy_of(self, served: Served) -> dict[str, Any]:
+        policy = served.policy
+        return {
+            "version": policy.version,
+            "mql": policy.mql,
+            "sql": policy.sql,
+            "nurture": policy.nurture,
+            "mql_score": score_at(served.scorer, policy.mql),
+            "sql_score": score_at(served.scorer, policy.sql),
+            "basis": policy.basis,
+            "capacity_per_week": policy.capacity_per_week,
+            "reason": policy.reason,
+        }
+
+    # --- model ------------------------------------------------------------------------------
+
+    def model(self, version: str | None = None) -> dict[str, Any]:
+        """How good a version is, and what it learned.
+
+        Returns
+        -------
+        dict
+            ``version``, ``is_served``, ``facts`` (those of the training), ``policy``,
+            ``pairs`` (maps of the strongest pairs, of what is served), ``changes``
+            (against the champion before, None without one), ``run`` (where MLflow tells
+            more).
+
+        Raises
+        ------
+        NoModel
+            Nothing is served and no version is asked for.
+        VersionUnknown
+            There is no such version here.
+        """
+        served = self.served()
+        if version is None or (served is not None and version == served.version):
+            served = self.serving.current()
+            version, is_served = served.version, True
+            facts, policy = served.facts, served.policy.as_dict()
+            made = served.manifest.get("made", {})
+        else:
+            told = self.shelf.facts(version)
+            if told is None:
+                raise VersionUnknown(
+                    f"version {version} lies in MLflow alone",
+                    fix="bring it here: leadml report --model VERSION",
+                )
+            facts, policy, is_served = told["metrics"], told["policy"], False
+            made = told["manifest"].get("made", {})
+        return {
+            "page": "model",
+            "name": self.settings.model_name,
+            "version": version,
+            "is_served": is_served,
+            "made": {key: made[key] for key in ("created_at", "source") if key in made},
+            "facts": {
+                **facts,
+                "model": {
+                    **facts.get("model", {}),
+                    "name": self.settings.model_name,
+                    "version": version,
+                },
+                "policy": policy,
+            },
+            "pairs": self._pair_maps(served) if is_served and served is not None else [],
+            "changes": self._changes(version),
+            "run": self._run(version),
+        }
+
+    def _pair_maps(self, served: Served) -> list[dict[str, Any]]:
+        digest, maps = self._maps
+        if digest != served.digest:
+            maps = pair_maps(served.scorer.scorecard)
+            self._maps = (served.digest, maps)
+        return maps
+
+    def _changes(self, version: str) -> dict[str, Any] | None:
+        """A version against the champion before it, else against the version before it."""
+        listing = self.shelf.listing()
+        history = [number for number in listing["history"] if number != version]
+        others = [
+            each["version"]
+            for each in listing["versions"]
+            if each["local"] and int(each["version"]) < int(version)
+        ]
+        before = next((number for number in reversed(history) if number in others), None)
+        before = before or next(iter(others), None)
+        return None if before is None else self._compared(version, before)
+
+    def _compared(self, version: str, before: str) -> dict[str, Any] | None:
+        try:
+            new, old = self.shelf.facts(version), self.shelf.facts(before)
+        except LeadmlError:
+            return None  # damaged copies are told of by the list of versions
+        if new is None or old is None:
+            return None
+        return {"version": version, "before": before, **compare(new, old)}
+
+    def _run(self, version: str) -> dict[str, Any]:
+        """Where the MLflow run of a version is told, as a link or as a command."""
+        uri = self.settings.tracking_uri
+        told = next(
+            (each for each in self.shelf.known().versions if str(each["version"]) == version), {}
+        )
+        run_id, experiment = str(told.get("run_id", "")), str(told.get("experiment_id", ""))
+        found: dict[str, Any] = {"run_id": run_id, "link": "", "command": ""}
+        if uri.startswith(("http://", "https://")):
+            base = _without_password(uri).rstrip("/")
+            if run_id and experiment:
+                found["link"] = f"{base}/#/experiments/{quote(experiment)}/runs/{quote(run_id)}"
+            else:
+                name = quote(self.settings.model_name)
+                found["link"] = f"{base}/#/models/{name}/versions/{quote(version)}"
+        elif uri.startswith("sqlite:"):
+            found["command"] = f"mlflow ui --backend-store-uri {uri}"
+        return found
+
+    # --- versions -----------------------------------------------------------------------------
+
+    def versions(self, new: str | None = None, old: str | None = None) -> dict[str, Any]:
+        """Champion, challengers, and two of them side by side.
+
+        Parameters
+        ----------
+        new, old
+            Numbers to compare; by default the newest and the champion (or the one before).
+        """
+        listing = self.shelf.listing()
+        if self.shelf.is_stale():
+            self.shelf.refresh()
+        local = [each["version"] for each in listing["versions"] if each["local"]]
+        champion = listing["champion"]
+        new = new or (local[0] if local else None)
+        if old is None:
+            others = [number for number in local if number != new]
+            old = champion if champion in others else next(iter(others), None)
+        compared = None
+        if new is not None and old is not None and new != old:
+            compared = self._compared(new, old)
+        before = [number for number in listing["history"] if number != champion]
+        return {
+            "page": "versions",
+            "name": self.settings.model_name,
+            **listing,
+            "rollback_to": before[-1] if before and self.settings.tracking_uri else None,
+            "compared": compared,
+            "asked": {"new": new, "old": old},
+            "local": local,
+        }
+
+
+def _without_password(uri: str) -> str:
+    scheme, _, rest = uri.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
