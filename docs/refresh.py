@@ -24,6 +24,7 @@ ROOMS = (
     "datasets",
     "registry",
     "store",
+    "webhooks",
     "reports",
     "training",
     "evaluation",

@@ -37,6 +37,7 @@ __all__ = [
     "FileMissing",
     "FileUnreadable",
     "FileUnwritable",
+    "HostRefused",
     "IdempotencyKeyReused",
     "Internal",
     "InvalidBody",
@@ -55,15 +56,19 @@ __all__ = [
     "NoModel",
     "NotFound",
     "NotProven",
+    "OriginRefused",
     "OutcomeInvalid",
     "Overloaded",
     "PlanNotApplicable",
     "PolicyOvertaken",
     "PromotionRefused",
+    "RateLimited",
     "RegistryError",
     "RequestError",
     "RequestInFlight",
     "ScopeMissing",
+    "SignInFailed",
+    "SignInThrottled",
     "StepNotOpen",
     "StorageFull",
     "StoreError",
@@ -79,6 +84,7 @@ __all__ = [
     "Unauthorized",
     "UnknownField",
     "UnsupportedEncoding",
+    "UserUnknown",
     "VersionUnknown",
     "WebhookUnknown",
     "all_errors",
@@ -514,6 +520,69 @@ class ScopeMissing(RequestError):
     code = "scope_missing"
     title = "The key does not open this route"
     status = 403
+
+
+class SignInFailed(RequestError):
+    """Name and password do not belong together."""
+
+    code = "sign_in_failed"
+    title = "Name and password do not belong together"
+    status = 403
+    exit_code = 2
+
+
+class SignInThrottled(RequestError):
+    """Too many sign-ins failed; this one was not looked at."""
+
+    code = "sign_in_throttled"
+    title = "Too many sign-ins failed"
+    status = 429
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(
+            f"too many sign-ins failed; the next one counts in {retry_after_s} seconds",
+            fix="wait, or have the password set anew: leadml users password NAME",
+        )
+        self.retry_after_s = retry_after_s
+
+
+class OriginRefused(RequestError):
+    """A browser sent what no page of this server asked for."""
+
+    code = "origin_refused"
+    title = "The request does not come from a page of this server"
+    status = 403
+
+
+class HostRefused(RequestError):
+    """The server is open to this machine only and was asked for under another name."""
+
+    code = "host_refused"
+    title = "The server is not known by this name"
+    status = 403
+
+
+class RateLimited(RequestError):
+    """A key asks more often than it may."""
+
+    code = "rate_limited"
+    title = "Too many requests of this key"
+    status = 429
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(
+            "this key asks more often than it may",
+            fix="wait the seconds of Retry-After; LEADML_RATE_LIMIT sets the limit",
+        )
+        self.retry_after_s = retry_after_s
+
+
+class UserUnknown(NotFound):
+    """Nobody has that name."""
+
+    code = "user_unknown"
+    title = "There is no such person"
+    exit_code = 2
 
 
 class StepNotOpen(RequestError):

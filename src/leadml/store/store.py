@@ -13,7 +13,17 @@ import sqlalchemy as sa
 
 from leadml.errors import LeadErased, LeadmlError, NotFound, StoreError, StoreUnavailable
 from leadml.leads.vocabulary import Outcome, Stage
-from leadml.store import auditing, erasing, hindsight, keyring, lessons, once, policies, telling
+from leadml.store import (
+    auditing,
+    erasing,
+    hindsight,
+    keyring,
+    lessons,
+    once,
+    policies,
+    telling,
+    users,
+)
 from leadml.store.database import Database
 from leadml.store.hindsight import Followed
 from leadml.store.keyring import Key, KeyCache
@@ -22,6 +32,7 @@ from leadml.store.lessons import TrainingTable
 from leadml.store.migrate import latest_revision, migrate, revision_of
 from leadml.store.once import Claim, Once
 from leadml.store.outgoing import Outgoing
+from leadml.store.people import People
 from leadml.store.policies import PolicyVersion
 from leadml.store.records import (
     Decision,
@@ -92,7 +103,7 @@ class Store:
     >>> folder = tempfile.TemporaryDirectory()
     >>> store = Store(f"sqlite:///{folder.name}/leadml.db")
     >>> store.migrate()
-    '0002'
+    '0003'
     >>> text, key = store.create_key("hubspot", ["score"])
     >>> store.verify_key(text).name, store.verify_key("leadml_wrong")
     ('hubspot', None)
@@ -109,6 +120,8 @@ class Store:
         self._tombstone_key: bytes | None = None
         self.outgoing = Outgoing(self._write, self._read, self._audit)
         """Endpoints and deliveries of webhooks."""
+        self.people = People(self._write, self._read, self._write_later, self._audit)
+        """Users and sessions."""
 
     @property
     def kind(self) -> str:
@@ -426,6 +439,10 @@ class Store:
             )
         )
 
+    def first_decision(self) -> datetime | None:
+        """When the memory began; None before."""
+        return self._read(hindsight.first_decision)
+
     def arrivals(self, *, since: datetime, until: datetime) -> list[datetime]:
         """When leads were first decided on; see :func:`leadml.store.hindsight.arrivals`."""
         return self._browse(lambda on: hindsight.arrivals(on, since=since, until=until))
@@ -494,8 +511,8 @@ class Store:
         return self._read(keyring.listed)
 
     def is_guarded(self) -> bool:
-        """Whether a key was ever made, so that callers need one."""
-        return self._read(keyring.is_guarded)
+        """Whether a key or a person was ever there, so that callers say who they are."""
+        return self._read(lambda on: keyring.is_guarded(on) or users.any_ever(on))
 
     def verify_key(self, text: str) -> Key | None:
         """The active key that a text is, with its scopes; None for anything else."""
@@ -596,6 +613,9 @@ class Store:
     def _write(self, effect: Callable[[sa.Connection], T]) -> T:
         found: T = self._writes.do(lambda connection, _: [effect(connection)], [None])[0]
         return found
+
+    def _write_later(self, effect: Callable[[sa.Connection], object]) -> Future[list[Any]]:
+        return self._writes.submit(lambda connection, _: [effect(connection)], [None])
 
     def _browse(self, look: Callable[[sa.Connection], T]) -> T:
         """Read much, on a connection of its own, however long it takes."""

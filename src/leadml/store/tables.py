@@ -9,11 +9,13 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 __all__ = [
+    "attempts",
     "audit",
     "consents",
     "decisions",
     "deliveries",
     "endpoints",
+    "events",
     "idempotency",
     "keys",
     "leads",
@@ -22,8 +24,10 @@ __all__ = [
     "outbox",
     "outcomes",
     "policies",
+    "sessions",
     "stages",
     "tombstones",
+    "users",
 ]
 
 metadata = sa.MetaData(
@@ -57,8 +61,13 @@ leads = sa.Table(
     sa.Column("score", sa.Integer),
     sa.Column("proposed_stage", sa.Text),
     sa.Column("explained", sa.Text),
-    sa.Index(None, "stage", "probability", "lead_id"),
+    sa.Column("expected", sa.Double),
+    sa.Index(None, "stage", "expected", "lead_id"),
+    sa.Index(None, "updated_us", "lead_id"),
+    sa.Index("ix_leads_prefix", "lead_id", postgresql_ops={"lead_id": "text_pattern_ops"}),
 )
+"""``expected`` is the probability times the value that the lead promises (1 if unknown)."""
+
 
 decisions = sa.Table(
     "decisions",
@@ -205,6 +214,20 @@ notes = sa.Table(
 )
 """Facts of the store about itself: the key of the tombstones, the head of the audit chain."""
 
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("event_id", _ROW, primary_key=True, autoincrement=True),
+    sa.Column("lead_id", sa.Text, nullable=False),
+    sa.Column("event", sa.Text, nullable=False),
+    sa.Column("occurred_us", sa.BigInteger, nullable=False),
+    sa.Column("reported_us", sa.BigInteger, nullable=False),
+    sa.Column("details", sa.Text),
+    sa.UniqueConstraint("lead_id", "event", "occurred_us"),
+    sa.Index(None, "lead_id", "occurred_us"),
+)
+"""What leads did, as CRM and marketing report it."""
+
 # --- the hand-off ------------------------------------------------------------------
 
 endpoints = sa.Table(
@@ -250,3 +273,36 @@ deliveries = sa.Table(
     sa.Index(None, "lead_id"),
 )
 """While leased, ``next_attempt_us`` is the end of the lease: a lost worker's rows come back."""
+
+# --- people ------------------------------------------------------------------------
+
+users = sa.Table(
+    "users",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("password", sa.Text, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.Column("changed_us", sa.BigInteger, nullable=False),
+    sa.Column("seen_us", sa.BigInteger),
+)
+
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.Column("seen_us", sa.BigInteger, nullable=False),
+    sa.Index(None, "name"),
+)
+
+attempts = sa.Table(
+    "attempts",
+    metadata,
+    sa.Column("subject", sa.Text, primary_key=True),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("latest_us", sa.BigInteger, nullable=False),
+    sa.Column("until_us", sa.BigInteger, nullable=False),
+)
+"""Failed sign-ins; a subject is a keyed hash of a name or of an address."""
