@@ -12,7 +12,7 @@ import os
 import time
 from bisect import bisect_left
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -24,7 +24,9 @@ from prometheus_client.core import (
     Metric,
 )
 
-__all__ = ["BUCKETS_S", "LAST_SCORES", "Metrics", "Tally", "tally_of"]
+from leadml.scorecard import Warned
+
+__all__ = ["BUCKETS_S", "LAST_SCORES", "Metrics", "Tally", "tally_of", "warning_key"]
 
 BUCKETS_S: Final = (
     *(0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01),
@@ -47,6 +49,11 @@ class Tally(NamedTuple):
     probabilities: list[float]
 
 
+def warning_key(code: str, field: str) -> tuple[str, str]:
+    """How a warning is counted: fields that the model does not know have no name."""
+    return (code, field if code in _WARNED else "")
+
+
 def tally_of(results: Iterable[dict[str, Any]]) -> Tally:
     """Count answers and row errors, as ``POST /v1/scores`` lists them.
 
@@ -66,8 +73,7 @@ def tally_of(results: Iterable[dict[str, Any]]) -> Tally:
         stages[stage] = stages.get(stage, 0) + 1
         probabilities.append(result["probability"])
         for warning in result["warnings"]:
-            code = warning["code"]
-            key = (code, warning["field"] if code in _WARNED else "")
+            key = warning_key(warning["code"], warning.get("field", ""))
             warned[key] = warned.get(key, 0) + 1
     return Tally(stages, warned, refused, probabilities)
 
@@ -112,16 +118,25 @@ class Metrics:
         if answer["warnings"]:
             self.add(tally_of((answer,))._replace(stages={}, probabilities=[]))
 
+    def written(self, stage: str, probability: float, warnings: Sequence[Warned]) -> None:
+        """Count one answer of ``POST /v1/score`` by its parts."""
+        self.stages[stage] += 1
+        self._last.append(probability)
+        for warned in warnings:
+            self._warn(warning_key(warned.code, warned.field), 1)
+
     def add(self, tally: Tally) -> None:
         """Count many answers."""
         self.stages.update(tally.stages)
         self.refused.update(tally.refused)
         self._last.extend(tally.probabilities)
         for key, n in tally.warned.items():
-            if len(self.warned) < MOST_PAIRS or key in self.warned:
-                self.warned[key] += n
-            else:
-                self.warned[key[0], ""] += n
+            self._warn(key, n)
+
+    def _warn(self, key: tuple[str, str], n: int) -> None:
+        if key not in self.warned and len(self.warned) >= MOST_PAIRS:
+            key = (key[0], "")
+        self.warned[key] += n
 
     @property
     def same_share(self) -> float | None:

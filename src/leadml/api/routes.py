@@ -19,6 +19,7 @@ from leadml.api.drain import State
 from leadml.api.metrics import Metrics, Tally, tally_of
 from leadml.api.problems import send_bytes
 from leadml.api.table import OPEN, Entry
+from leadml.api.written import Pen, Written, refusal, row_error
 from leadml.errors import (
     Draining,
     InvalidBody,
@@ -181,17 +182,8 @@ def score_body(
     return found, decision_of(served, fields, consent, found, exact)
 
 
-class Scores(NamedTuple):
-    """Answers of ``POST /v1/scores`` and the decisions to be stored, by their place."""
-
-    results: list[dict[str, Any]]
-    decisions: dict[int, Decision]
-
-
-def scores_body(
-    served: Served, body: bytes, n_reasons: int | None, most: int, record: bool = False
-) -> Scores:
-    """Answer the body of ``POST /v1/scores``; every lead under the one model ``served``."""
+def _listed(body: bytes, most: int) -> list[Any]:
+    """The leads of the body of ``POST /v1/scores``, unread."""
     data = parse(body)
     if type(data) is not dict:
         raise InvalidBody("the body must be a JSON object", fix=_MANY_FIX)
@@ -208,8 +200,37 @@ def scores_body(
             pointer="/leads",
             fix="split the list, or score the file: leadml score FILE --output OUT",
         )
+    return raw
+
+
+def _plain(raw: list[Any]) -> tuple[list[str | None], list[dict[str, Any]]] | None:
+    """Ids and fields of leads that need no closer look; None where one of them does."""
+    if set(map(type, raw)) != {dict}:
+        return None
+    fields = [item.get("lead") for item in raw]
+    lead_ids = [item.get("lead_id") for item in raw]
+    named = sum("lead_id" in item for item in raw)
+    if set(map(type, fields)) != {dict} or sum(map(len, raw)) != len(raw) + named:
+        return None
+    for lead_id in lead_ids:
+        if lead_id is not None and not (type(lead_id) is str and 0 < len(lead_id) <= LEAD_ID_SHOWN):
+            return None
+    return lead_ids, fields
+
+
+class Scores(NamedTuple):
+    """Answers of ``POST /v1/scores`` and the decisions to be stored, by their place."""
+
+    results: list[dict[str, Any]]
+    decisions: dict[int, Decision]
+
+
+def scores_body(
+    served: Served, body: bytes, n_reasons: int | None, most: int, record: bool = False
+) -> Scores:
+    """Answer the body of ``POST /v1/scores``; every lead under the one model ``served``."""
     read: list[_Lead | LeadmlError] = []
-    for item in raw:
+    for item in _listed(body, most):
         try:
             read.append(_lead_of(item))
         except LeadmlError as error:
@@ -231,12 +252,12 @@ def scores_body(
     decisions: dict[int, Decision] = {}
     for lead in read:
         if isinstance(lead, LeadmlError):
-            results.append({"error": _row_error(lead)})
+            results.append({"error": row_error(lead)})
             continue
         row, found = next(made)
         if isinstance(found, LeadmlError):
             known = {} if lead.lead_id is None else {"lead_id": lead.lead_id}
-            results.append({**known, "error": _row_error(found)})
+            results.append({**known, "error": row_error(found)})
             continue
         if kept is not None:
             decisions[len(results)] = decision_of(
@@ -256,22 +277,34 @@ def scores_bytes(served: Served, results: list[dict[str, Any]]) -> tuple[bytes, 
     return orjson.dumps(whole), tally_of(results)
 
 
-def _unrecorded(
-    served: Served, body: bytes, n_reasons: int | None, most: int
-) -> tuple[bytes, Tally]:
-    return scores_bytes(served, scores_body(served, body, n_reasons, most).results)
+def score_written(pen: Pen, body: bytes, n_reasons: int | None) -> Written:
+    """What :func:`score_body` answers, as bytes at once; nothing can be recorded of it."""
+    lead_id, fields, _ = _lead_of(parse(body))
+    return pen.one(lead_id, fields, n_reasons)
+
+
+def scores_written(pen: Pen, body: bytes, n_reasons: int | None, most: int) -> tuple[bytes, Tally]:
+    """What :func:`scores_body` answers, as bytes at once, and what to count."""
+    raw = _listed(body, most)
+    refused: dict[int, LeadmlError] = {}
+    plain = _plain(raw)
+    if plain is None:
+        read: list[_Lead] = []
+        for row, item in enumerate(raw):
+            try:
+                read.append(_lead_of(item))
+            except LeadmlError as error:
+                refused[row] = error
+        plain = [lead.lead_id for lead in read], [lead.fields for lead in read]
+    written, tally = pen.many(*plain, n_reasons)
+    for row, fault in refused.items():  # in ascending order
+        written.insert(row, refusal(None, fault))
+        tally.refused[fault.code] = tally.refused.get(fault.code, 0) + 1
+    return pen.whole(written), tally
 
 
 def _late() -> StoreUnavailable:
     return StoreUnavailable("the database did not finish in time", fix="try again in a second")
-
-
-def _row_error(error: LeadmlError) -> dict[str, str]:
-    found = {"code": error.code}
-    if error.column is not None:
-        found["field"] = error.column
-    found["detail"] = error.detail
-    return found
 
 
 def served_now(serving: Serving, metrics: Metrics) -> None:
@@ -360,6 +393,7 @@ class Routes:
         self._remembers = memory.is_on
         self.pool = pool
         self._off = 0
+        self._pen: Pen | None = None
         self._limit = settings.max_body_bytes
         self._timeout_s = settings.body_timeout_s
 
@@ -371,7 +405,6 @@ class Routes:
             Entry("/health/ready", "GET", self.ready, OPEN, "ready"),
             Entry("/health/live", "GET", self.live, OPEN, "live"),
             Entry("/v1/model", "GET", self.model, "read", "model"),
-            Entry("/v1/policy", "GET", self.policy, "read", "policy"),
             Entry("/openapi.json", "GET", self.document, OPEN, ""),
             Entry("/metrics", "GET", self.counts, "read", "metrics"),
         ]
@@ -382,6 +415,15 @@ class Routes:
         n_reasons, record = options_of(scope["query_string"])
         record = record and self._remembers
         body = await read_body(scope, receive, self._limit, self._timeout_s)
+        if not record:
+            pen = self._pen_of(served)
+            if len(body) <= OFF_LOOP_BYTES:
+                written = score_written(pen, body, n_reasons)
+            else:
+                written = await self._off_loop(score_written, pen, body, n_reasons)
+            self.metrics.written(written.proposed_stage, written.probability, written.warnings)
+            await send_bytes(send, 200, written.body)
+            return
         if len(body) <= OFF_LOOP_BYTES:
             found, decision = score_body(served, body, n_reasons, record)
         else:
@@ -399,7 +441,8 @@ class Routes:
         body = await read_body(scope, receive, self._limit, self._timeout_s)
         most = self.settings.max_leads_per_request
         if not record:
-            found, tally = await self._off_loop(_unrecorded, served, body, n_reasons, most)
+            pen = self._pen_of(served)
+            found, tally = await self._off_loop(scores_written, pen, body, n_reasons, most)
         else:
             results, decisions = await self._off_loop(
                 scores_body, served, body, n_reasons, most, True
@@ -410,6 +453,13 @@ class Routes:
             found, tally = await self._off_loop(scores_bytes, served, results)
         self.metrics.add(tally)
         await send_bytes(send, 200, found)
+
+    def _pen_of(self, served: Served) -> Pen:
+        """What writes the answers of a model; made anew when another is served."""
+        pen = self._pen
+        if pen is None or pen.served is not served:
+            pen = self._pen = Pen(served)
+        return pen
 
     async def _remember(
         self, answers: Sequence[dict[str, Any]], decisions: Sequence[Decision]
@@ -460,12 +510,6 @@ class Routes:
     async def model(self, scope: Scope, receive: Receive, send: Send) -> None:
         """What is served and why."""
         await send_bytes(send, 200, orjson.dumps(model_of(self.serving.current())))
-
-    async def policy(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The thresholds, how they were chosen and what to expect of them."""
-        served = self.serving.current()
-        found = {"policy_version": served.versions.policy, "model_version": served.versions.model}
-        await send_bytes(send, 200, orjson.dumps({**found, **served.policy.as_dict()}))
 
     async def live(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The process answers."""

@@ -26,6 +26,7 @@ from typing import Any, Final
 
 __all__ = ["BAD", "LARGEST", "MISSING_WORDS", "number_of", "text_of"]
 
+# none is longer than five characters, which text_of relies on
 MISSING_WORDS: Final = frozenset(
     {"", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "<NA>", "NaT", "#N/A"}
 )
@@ -52,12 +53,14 @@ def text_of(value: Any) -> str | None:
         text = value
         if not text.isascii():
             text = unicodedata.normalize("NFC", text)
-        text = " ".join(text.split())
-        if text in MISSING_WORDS:
-            return None
-        if len(text) <= 5 and text.lower() in ("true", "false"):
-            return text.lower()
-        if _WHOLE_FLOAT.fullmatch(text):
+        words = text.split()
+        text = words[0] if len(words) == 1 else " ".join(words)
+        if len(text) <= 5:
+            if text in MISSING_WORDS:
+                return None
+            if text.lower() in ("true", "false"):
+                return text.lower()
+        if text[-1] == "0" and _WHOLE_FLOAT.fullmatch(text):
             text = text.partition(".")[0]
             return "0" if text in ("-0", "+0") else text
         return text

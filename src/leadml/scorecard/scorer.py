@@ -215,7 +215,11 @@ class Scorer:
         With ``collect`` leads that cannot be read are named in ``Batch.errors``
         instead of raising.
         """
-        columns = {source: [lead.get(source) for lead in leads] for source in self._expected}
+        names = tuple(self._expected)
+        columns: dict[str, Sequence[Any]] = dict.fromkeys(names, ())
+        if leads:
+            rows = [map(lead.get, names) for lead in leads]
+            columns = dict(zip(names, zip(*rows, strict=True), strict=True))
         batch = self._score(columns, len(leads), collect=collect, where="lead")
         for row, lead in enumerate(leads):
             if not lead.keys() <= self._silent:

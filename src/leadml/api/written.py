@@ -1,0 +1,425 @@
+"""Answers written as JSON at once, from pieces that are kept.
+
+:mod:`leadml.service.answers` says what an answer is. Here the same answer is put together
+as bytes: names, texts and sentences are encoded once, figures are looked up by their last
+digit, and nothing is made only to be encoded. One lead and many leads end in the same
+pieces, so that a lead has the same bytes on both ways.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from leadml.api.metrics import Tally, warning_key
+from leadml.errors import InvalidField, LeadmlError, UnknownField
+from leadml.leads.schema import Column
+from leadml.leads.values import text_of
+from leadml.scorecard import Batch, Warned, digits4
+from leadml.scorecard.reasons import odds_words
+from leadml.scorecard.wording import BY_HAND, WORDS, digits_of
+from leadml.service.answers import (
+    PLACES,
+    TEXT_SHOWN,
+    WARNINGS_SHOWN,
+    all_readable,
+    refuse_unreadable,
+    warnings_shown,
+)
+from leadml.service.serving import Served
+
+__all__ = ["Pen", "Written", "refusal", "row_error"]
+
+KEPT: Final = 512
+"""Values kept per column; further ones are encoded each time."""
+
+_LONGEST_KEPT: Final = 200
+_MOST_FIGURES: Final = 30_000
+_NEAR: Final = 1e-6
+_LARGEST: Final = 1e4
+_ONE_HUNDREDTH: Final = 905  # WORDS of a factor of k hundredths, 95 to 105, stand at 905 + k
+_WORDS: Final = tuple(orjson.dumps(words)[1:-1] + b'"}' for words in WORDS)
+
+Ints = NDArray[np.intp]
+
+
+class Written(NamedTuple):
+    """One answer as JSON, and what is counted of it."""
+
+    body: bytes
+    proposed_stage: str
+    probability: float
+    warnings: Sequence[Warned]
+
+
+class _Digits(dict[int, bytes]):
+    """Numbers of four digits behind the point as JSON, by ten-thousandths."""
+
+    def __missing__(self, whole: int) -> bytes:
+        made = orjson.dumps(whole / 1e4)
+        if len(self) < _MOST_FIGURES:
+            self[whole] = made
+        return made
+
+
+class _Ratios(dict[int, bytes]):
+    """Factors with their name, by hundredths."""
+
+    def __missing__(self, hundredths: int) -> bytes:
+        made = _ratio(hundredths / 100)
+        if len(self) < _MOST_FIGURES:
+            self[hundredths] = made
+        return made
+
+
+def _ratio(ratio: float) -> bytes:
+    return b',"odds_ratio":' + orjson.dumps(ratio)
+
+
+def _words(points: float) -> bytes:
+    return orjson.dumps(": " + odds_words(points))[1:-1] + b'"}'
+
+
+class _Said(dict[Any, tuple[bytes, bytes]]):
+    """What stands before and behind the figures of a reason of one column, by its value."""
+
+    def __init__(self, column: Column) -> None:
+        super().__init__()
+        self._column = column
+        self._name = b',{"field":' + orjson.dumps(column.name)
+        self._role = b',"role":' + orjson.dumps(column.role.value) + b',"text":'
+
+    def __missing__(self, raw: float | str | None) -> tuple[bytes, bytes]:
+        value = text_of(raw)
+        said = self._column.say(value)
+        before = self._name
+        short = value is None or len(value) <= _LONGEST_KEPT
+        if value is not None:
+            shown = value
+            if len(value) > TEXT_SHOWN:
+                shown = value[:TEXT_SHOWN] + "…"
+                said = said.replace(value, shown)
+            before += b',"value":' + orjson.dumps(shown)
+        made = (before + b',"log_odds":', self._role + orjson.dumps(said)[:-1])
+        if short and len(self) < KEPT:
+            self[raw] = made
+        return made
+
+
+class _Grades(dict[int, bytes]):
+    """Score, grade and stages, by 4 x score + lines passed."""
+
+    def __missing__(self, key: int) -> bytes:
+        score, passed = divmod(key, len(PLACES))
+        grade, proposed, stage = PLACES[passed]
+        made = b',"score":%d,"grade":"%s","proposed_stage":"%s","stage":"%s","fit_score":' % (
+            score,
+            grade.encode(),
+            proposed.encode(),
+            stage.encode(),
+        )
+        self[key] = made
+        return made
+
+
+class _Parts(dict[int, bytes]):
+    """Fit and engagement up to the first reason, by 1,000 x fit + engagement."""
+
+    def __init__(self, base: float) -> None:
+        super().__init__()
+        self._base = orjson.dumps(base)
+
+    def __missing__(self, key: int) -> bytes:
+        fit, engagement = divmod(key, 1000)
+        made = b'%d,"engagement_score":%d,"base_probability":%s,"reasons":[' % (
+            fit,
+            engagement,
+            self._base,
+        )
+        self[key] = made
+        return made
+
+
+class Pen:
+    """Writes the answers of one served model.
+
+    What it keeps is bounded, so it lives as long as the model is served. Safe to share
+    between threads: an entry is only ever added, whole, and two threads that add the same
+    one add the same bytes.
+
+    Parameters
+    ----------
+    served
+        The model with its policy.
+    """
+
+    def __init__(self, served: Served) -> None:
+        self.served = served
+        scorer, policy, versions = served.scorer, served.policy, served.versions
+        self._scorer = scorer
+        self._lines = (policy.nurture, policy.mql, policy.sql)
+        self._said = [_Said(column) for column in scorer.schema.columns]
+        self._digits = _Digits()
+        self._ratios = _Ratios()
+        self._grades = _Grades()
+        self._parts = _Parts(scorer.base_shown)
+        self._versions = b'"model_version":%s,"policy_version":%s' % (
+            orjson.dumps(versions.model),
+            orjson.dumps(versions.policy),
+        )
+        self._tail = b"," + self._versions + b',"warnings":['
+        self._notes: dict[Warned, bytes] = {}
+
+    # --- one lead -------------------------------------------------------------------
+
+    def one(
+        self, lead_id: str | None, lead: Mapping[str, Any], n_reasons: int | None = 5
+    ) -> Written:
+        """The bytes of :func:`leadml.service.answers.answer`.
+
+        Raises
+        ------
+        InvalidField, UnknownField
+            See :func:`leadml.service.answers.refuse_unreadable`.
+        """
+        scorer = self._scorer
+        refuse_unreadable(scorer.schema, lead)
+        scored = scorer.one(lead)
+        points, raw = scored.contributions, scored.raw
+        probability = digits4(scored.probability)
+        fit, engagement = scorer.fit_engagement(points)
+        passed = bisect_right(self._lines, probability)
+        pieces = [
+            _opening(lead_id),
+            orjson.dumps(probability),
+            self._grades[scorer.score_of(scored.log_odds) * len(PLACES) + passed],
+            self._parts[fit * 1000 + engagement],
+        ]
+        order = sorted(range(len(points)), key=list(map(abs, points)).__getitem__, reverse=True)
+        kept = order if n_reasons is None else order[:n_reasons]
+        first = True
+        for i in kept:
+            before, behind = self._said[i][raw[i]]
+            if first:
+                before = before[1:]  # the comma
+                first = False
+            pieces += (before, *self._figures(points[i], behind))
+        if n_reasons is None:
+            pieces.append(b"]")
+        else:
+            other = 0.0
+            for i in order[n_reasons:]:
+                other += points[i]
+            pieces.append(b'],"other_log_odds":')
+            pieces.append(orjson.dumps(round(other, 4) + 0.0))
+        pieces.append(self._tail)
+        warnings = scored.warnings
+        if warnings:
+            pieces.append(self._noted(warnings))
+        pieces.append(b"]}")
+        return Written(b"".join(pieces), PLACES[passed][1], probability, warnings)
+
+    def whole(self, results: Sequence[bytes]) -> bytes:
+        """Results of many leads as the answer to a request."""
+        return b'{%s,"results":[%s]}' % (self._versions, b",".join(results))
+
+    def _figures(self, points: float, behind: bytes) -> tuple[bytes, bytes, bytes, bytes]:
+        """What :func:`~leadml.scorecard.wording.digits_of` does, for one reason."""
+        scaled = points * 1e4
+        whole = round(scaled)
+        if abs(scaled - whole) > 0.5 - _NEAR * (1 + abs(points)):
+            shown = orjson.dumps(round(points, 4) + 0.0)
+        else:
+            shown = self._digits[whole]
+        ratio = math.exp(points)
+        if not 0.0951 <= ratio <= 99.9:
+            return shown, _ratio(round(ratio, 2)), behind, _words(points)
+        room = 0.5 - _NEAR * (1 + ratio)
+        scaled = ratio * 100
+        hundredths = round(scaled)
+        if abs(scaled - hundredths) > room:
+            return shown, _ratio(round(ratio, 2)), behind, _words(points)
+        scaled = ratio * 10
+        tenths = round(scaled)
+        if abs(scaled - tenths) > room:
+            return shown, self._ratios[hundredths], behind, _words(points)
+        place = hundredths + _ONE_HUNDREDTH if tenths == 10 else tenths
+        return shown, self._ratios[hundredths], behind, _WORDS[place]
+
+    # --- many leads -----------------------------------------------------------------
+
+    def many(
+        self,
+        lead_ids: Sequence[str | None],
+        leads: Sequence[dict[str, Any]],
+        n_reasons: int | None = 5,
+    ) -> tuple[list[bytes], Tally]:
+        """For each lead what :meth:`one` writes, or why it cannot be read; and the counts."""
+        schema = self._scorer.schema
+        refused: dict[int, LeadmlError] = {}
+        sound = list(range(len(leads)))
+        if not all_readable(schema, leads):
+            for row, lead in enumerate(leads):
+                try:
+                    refuse_unreadable(schema, lead)
+                except (InvalidField, UnknownField) as error:
+                    refused[row] = error
+            sound = [row for row in sound if row not in refused]
+        batch = self._scorer.many([leads[row] for row in sound], collect=True)
+        if batch.errors:
+            refused.update((sound[at], error) for at, error in batch.errors.items())
+            sound = [row for row in sound if row not in refused]
+            batch = self._scorer.many([leads[row] for row in sound])
+        shown = list(map(digits4, batch.probability.tolist()))
+        passed = np.searchsorted(self._lines, shown, side="right")
+        written = self._write([lead_ids[row] for row in sound], batch, shown, passed, n_reasons)
+        for row in sorted(refused):
+            written.insert(row, refusal(lead_ids[row], refused[row]))
+        return written, _tally(batch, shown, passed, refused.values())
+
+    def _write(
+        self,
+        lead_ids: Sequence[str | None],
+        batch: Batch,
+        shown: list[float],
+        passed: Ints,
+        n_reasons: int | None,
+    ) -> list[bytes]:
+        """Pieces of all leads side by side, a row each, then joined row by row."""
+        n, width = batch.contributions.shape
+        kept = width if n_reasons is None else min(n_reasons, width)
+        order = np.argsort(-np.abs(batch.contributions), axis=1, kind="stable")
+        ordered = np.take_along_axis(batch.contributions, order, axis=1)
+        pieces = np.empty((n, 4 + 5 * kept + 4), dtype=object)
+        pieces[:, 0] = list(map(_opening, lead_ids))
+        pieces[:, 1] = list(map(orjson.dumps, shown))
+        pieces[:, 2] = _looked_up(self._grades, batch.score * len(PLACES) + passed)
+        pieces[:, 3] = _looked_up(self._parts, batch.fit_score * 1000 + batch.engagement_score)
+        if kept and n:
+            self._write_reasons(
+                pieces[:, 4 : 4 + 5 * kept].reshape(n, kept, 5),
+                order[:, :kept],
+                ordered[:, :kept],
+                batch.readings,
+            )
+        if n_reasons is None:
+            pieces[:, -4] = b"]"
+            pieces[:, -3] = b""
+        else:
+            other = np.zeros(n)
+            for place in range(kept, width):
+                other += ordered[:, place]
+            pieces[:, -4] = b'],"other_log_odds":'
+            pieces[:, -3] = _looked_up(self._digits, digits_of(other).log_odds)
+        pieces[:, -2] = self._tail
+        pieces[:, -1] = b"]}"
+        for row, noted in self._all_noted(batch).items():
+            pieces[row, -1] = noted + b"]}"
+        return [b"".join(row) for row in pieces.tolist()]
+
+    def _write_reasons(
+        self,
+        pieces: NDArray[Any],
+        columns: Ints,
+        points: NDArray[np.float64],
+        readings: Sequence[NDArray[Any]],
+    ) -> None:
+        """Fill pieces of shape (n, kept, 5) with the reasons of columns, both (n, kept)."""
+        n, kept = columns.shape
+        flat = columns.ravel()
+        strengths = points.ravel()
+        made = np.empty((5, n * kept), dtype=object)
+        for i, said in enumerate(self._said):
+            places = np.flatnonzero(flat == i)
+            if not len(places):
+                continue
+            values = readings[i][places // kept].tolist()
+            if readings[i].dtype.kind == "f":
+                values = [None if value != value else value for value in values]  # NaN
+            found = [said[value] for value in values]
+            made[0, places] = [before for before, _ in found]
+            made[3, places] = [behind for _, behind in found]
+        digits = digits_of(strengths)
+        made[1] = _looked_up(self._digits, digits.log_odds)
+        made[2] = _looked_up(self._ratios, digits.odds_ratio)
+        made[4] = [_WORDS[place] for place in digits.words.tolist()]
+        for at in np.flatnonzero(digits.odds_ratio == BY_HAND).tolist():
+            made[2, at] = _ratio(round(math.exp(strengths[at]), 2))
+        for at in np.flatnonzero(digits.words == BY_HAND).tolist():
+            made[4, at] = _words(float(strengths[at]))
+        made[0, ::kept] = [before[1:] for before in made[0, ::kept].tolist()]  # the comma
+        pieces[:] = made.T.reshape(n, kept, 5)
+
+    # --- warnings and counts ---------------------------------------------------------
+
+    def _note(self, warned: Warned) -> bytes:
+        made = self._notes.get(warned)
+        if made is None:
+            made = orjson.dumps(warned._asdict())
+            if warned.code != "unknown_field" and len(self._notes) < _MOST_FIGURES:
+                self._notes[warned] = made
+        return made
+
+    def _noted(self, warnings: Sequence[Warned]) -> bytes:
+        if len(warnings) > WARNINGS_SHOWN:
+            return orjson.dumps(warnings_shown(warnings))[1:-1]
+        return b",".join(map(self._note, sorted(warnings)))
+
+    def _all_noted(self, batch: Batch) -> dict[int, bytes]:
+        """Warnings as JSON by row; in the order in which one lead's are shown."""
+        found: dict[int, list[bytes]] = {}
+        for warned, rows in sorted(batch.noticed, key=lambda one: one[0]):
+            note = self._note(warned)
+            for row in rows.tolist():
+                found.setdefault(row, []).append(note)
+        noted = {row: b",".join(notes) for row, notes in found.items()}
+        for row, notes in found.items():
+            if len(notes) > WARNINGS_SHOWN:
+                noted[row] = self._noted(batch.warnings[row])
+        return noted
+
+
+def _tally(batch: Batch, shown: list[float], passed: Ints, refused: Iterable[LeadmlError]) -> Tally:
+    counts = np.bincount(passed, minlength=len(PLACES)).tolist()
+    warned: dict[tuple[str, str], int] = {}
+    for one, rows in batch.noticed:
+        key = warning_key(one.code, one.field)
+        warned[key] = warned.get(key, 0) + len(rows)
+    return Tally(
+        stages={PLACES[at][1]: n for at, n in enumerate(counts) if n},
+        warned=warned,
+        refused=dict(Counter(error.code for error in refused)),
+        probabilities=shown,
+    )
+
+
+def row_error(error: LeadmlError) -> dict[str, str]:
+    """Why one lead of many has no answer, as the answer shows it."""
+    found = {"code": error.code}
+    if error.column is not None:
+        found["field"] = error.column
+    found["detail"] = error.detail
+    return found
+
+
+def refusal(lead_id: str | None, error: LeadmlError) -> bytes:
+    """What stands in the place of an answer."""
+    known = {} if lead_id is None else {"lead_id": lead_id}
+    return orjson.dumps({**known, "error": row_error(error)})
+
+
+def _opening(lead_id: str | None) -> bytes:
+    if lead_id is None:
+        return b'{"probability":'
+    return b'{"lead_id":%s,"probability":' % orjson.dumps(lead_id)
+
+
+def _looked_up(kept: dict[int, bytes], keys: NDArray[np.int64]) -> list[bytes]:
+    return list(map(kept.__getitem__, keys.tolist()))

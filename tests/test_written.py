@@ -1,0 +1,157 @@
+"""Answers written at once: the bytes that encoding the answer itself would give."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import hand_made
+import held
+import numpy as np
+import orjson
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from leadml.api import written
+from leadml.api.bodies import parse
+from leadml.api.metrics import tally_of
+from leadml.api.routes import score_body, score_written, scores_body, scores_bytes, scores_written
+from leadml.api.written import KEPT, Pen
+from leadml.errors import LeadmlError
+from leadml.scorecard import reasons_of
+from leadml.service.answers import WARNINGS_SHOWN, answer
+from leadml.service.serving import Served
+
+SERVED = Served.of("leads", "7", held.bundle())
+LEADS = hand_made.leads(60)
+NAMES = [*hand_made.schema().names, "lead_id", "shoe_size"]
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.sampled_from(
+        ["Software", " Retail", "Trade fair", "NA", "7.5", "x" * 300, 'a"\\\n\x7f', "é"]
+    ),
+    st.text(max_size=8),
+    st.integers(-9, 9999),
+    st.floats(0, 1e4),
+    st.floats(allow_nan=False, allow_infinity=False),
+)
+FIELDS = st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=6)
+IDS = st.one_of(st.text(min_size=1, max_size=5), st.integers(0, 99), st.none())
+SOUND = st.fixed_dictionaries({"lead": FIELDS}, optional={"lead_id": IDS})
+ODD = st.one_of(
+    st.sampled_from(
+        [3, [], {}, {"lead": 3}, {"lead": {}, "x": 1}, {"lead_id": "", "lead": LEADS[0]}]
+    ),
+    st.just({"lead": {"employees": [1]}}),
+    st.just({"lead_id": "L", "lead": {"employees": "many"}}),
+    st.just({"lead": LEADS[0], "contact_consent": True}),
+)
+LIMITS = st.sampled_from([0, 1, 3, 5, 99, None])
+# next to what rounding could get wrong
+TIES = [
+    *(k / 1e4 + 0.00005 for k in (0, 1, 12344, -7, -8)),
+    *(math.log(r) for r in (0.095, 0.95, 1.05, 0.995, 1.005, 2.25, 2.35, 99.95, 99.85, 0.15)),
+    *(math.log(r) for r in (0.094, 9999.995, 12345.675, 1e-5)),
+    *(0.0, -0.0, -0.00001, 40.0),
+]
+POINTS = st.one_of(
+    st.sampled_from(TIES),
+    st.sampled_from(TIES).map(lambda x: math.nextafter(x, 1)),
+    st.sampled_from(TIES).map(lambda x: math.nextafter(x, -1)),
+    st.floats(-30, 30),
+)
+
+
+def body_of(leads: list[Any]) -> bytes:
+    """The body that carries these leads, if JSON can."""
+    return json.dumps({"leads": leads}).encode("utf-8")
+
+
+def sendable(leads: Any) -> bool:
+    """Whether a body with these leads passes the door."""
+    try:
+        parse(body_of(leads))
+    except LeadmlError:
+        return False
+    return True
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.one_of(SOUND, SOUND, ODD), max_size=9).filter(sendable), LIMITS)
+@example([], 5)
+@example([{"lead": {"employees": "many"}}], None)
+def test_batches_have_the_bytes_of_their_answers(leads: list[Any], limit: int | None) -> None:
+    """A request's leads, sound, odd or refused: bytes and counts are those of plain encoding."""
+    found, tally = scores_written(Pen(SERVED), body_of(leads), limit, 100)
+    expected = scores_body(SERVED, body_of(leads), limit, 100).results
+    assert found == scores_bytes(SERVED, expected)[0]
+    assert tally == tally_of(expected)
+
+
+@settings(max_examples=300, deadline=None)
+@given(SOUND.filter(lambda lead: sendable([lead])), LIMITS)
+def test_one_lead_has_the_bytes_it_has_among_others(lead: Any, limit: int | None) -> None:
+    """The answer of /v1/score stands byte for byte in that of /v1/scores, whatever is around."""
+    pen = Pen(SERVED)
+    body = json.dumps(lead).encode("utf-8")
+    among, _ = scores_written(pen, body_of([{"lead": LEADS[0]}, lead, {"lead": {}}]), limit, 9)
+    result = json.loads(among)["results"][1]
+    if "error" in result:
+        with pytest.raises(LeadmlError) as caught:
+            score_written(pen, body, limit)
+        assert written.row_error(caught.value) == result["error"]
+        return
+    alone = score_written(pen, body, limit)
+    assert alone.body == orjson.dumps(score_body(SERVED, body, limit)[0])
+    assert alone.body in among
+    shown = json.loads(alone.body)
+    assert (alone.proposed_stage, alone.probability) == (
+        shown["proposed_stage"],
+        shown["probability"],
+    )
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.tuples(POINTS, POINTS, POINTS, POINTS))
+def test_digits_are_those_of_python(points: tuple[float, ...]) -> None:
+    """Ties of every digit are rounded as one reason alone is, on both ways of writing."""
+    schema = hand_made.schema()
+    raw: list[Any] = ["Software", 3.0, None, None]
+    (first, *_), _ = reasons_of(schema, points, raw, None)
+    pen = Pen(SERVED)
+    at = schema.names.index(first["field"])
+    before, behind = pen._said[at][raw[at]]
+    alone = before[1:] + b"".join(pen._figures(points[at], behind))
+    assert alone == orjson.dumps(first)
+    pieces = np.empty((1, 4, 5), dtype=object)
+    order = np.argsort(-np.abs(points), kind="stable")[None, :]
+    readings = [np.array([value], dtype=object) for value in raw]
+    pen._write_reasons(pieces, order, np.array(points)[order], readings)
+    expected, _ = reasons_of(schema, points, raw, None)
+    assert b"".join(pieces.ravel().tolist()) == orjson.dumps(expected)[1:-1]
+
+
+def test_thousands_of_warnings_are_cut_alike() -> None:
+    """A lead with more warnings than are shown is cut as the answer of one lead is."""
+    lead = {**LEADS[0], **{f"x{k}": k for k in range(WARNINGS_SHOWN + 9)}}
+    ((body,), tally) = Pen(SERVED).many([None], [lead])
+    expected = answer(SERVED.scorer, SERVED.policy, SERVED.versions, None, lead)
+    assert body == orjson.dumps(expected)
+    assert tally.warned["unknown_field", ""] == WARNINGS_SHOWN + 9
+
+
+def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither many values, long ones nor many figures fill the memory of a server."""
+    monkeypatch.setattr(written, "_MOST_FIGURES", 50)
+    pen = Pen(SERVED)
+    n = 2 * KEPT
+    leads = [{"industry": f"trade {k}", "employees": k + 0.5, f"x{k}": 1} for k in range(n)]
+    leads.append({"industry": "y" * 10_000})
+    pen.many([None] * len(leads), leads, None)
+    assert max(map(len, pen._said)) == KEPT
+    assert len(pen._digits) <= 50
+    assert len(pen._notes) <= 50
+    assert all(warned.code != "unknown_field" for warned in pen._notes)
