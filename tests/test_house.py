@@ -29,7 +29,12 @@ SERVING = ("cli.app", "cli.demo", "api", "service", "settings", "registry", "thr
 HEAVY = ("pandas", "sklearn", "scipy", "lightgbm", "mlflow", "altair", "joblib", "optuna")
 
 # Libraries that another one, which is declared, brings and documents as its own part.
-COMPANIONS = {"starlette": "fastapi", "markupsafe": "jinja2", "threadpoolctl": "scikit-learn"}
+COMPANIONS = {
+    "httpcore": "httpx",
+    "starlette": "fastapi",
+    "markupsafe": "jinja2",
+    "threadpoolctl": "scikit-learn",
+}
 # Declared but not imported: the URL of a database names its driver, model-signing needs the other.
 NAMED_ONLY = {"psycopg", "pyopenssl"}
 
@@ -214,7 +219,8 @@ def test_decisions_are_numbered_in_a_row() -> None:
 def test_every_library_is_declared() -> None:
     """What the package imports from outside stands in pyproject.toml, and nothing else does."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    asked = [*project["dependencies"], *project["optional-dependencies"]["train"]]
+    extras = project["optional-dependencies"]
+    asked = [*project["dependencies"], *extras["train"], *extras["crm"]]
     declared = {re.split(r"[\[<>=; ]", name)[0].lower() for name in asked}
     owners = importlib.metadata.packages_distributions()
     used: set[str] = set()

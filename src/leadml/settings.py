@@ -79,6 +79,18 @@ class Settings(BaseSettings):
         description="while the database does not answer, score all the same and say "
         "persisted: false, instead of 503",
     )
+    deliver: bool = Field(
+        True,
+        description="send webhooks from inside the server; false leaves it to `leadml deliver`",
+    )
+    webhook_allow: str = Field(
+        "",
+        description="hosts, addresses and networks, separated by commas, that webhooks may reach "
+        "although they lie inside, and without TLS: localhost, 10.0.0.0/8, .example.com",
+    )
+    webhook_timeout_s: float = Field(
+        15.0, gt=0, le=120, description="longest wait for a webhook's receiver, in seconds"
+    )
     data_mirror: str = Field(
         "",
         description="folder holding copies of the public data sets; empty means their publishers",

@@ -93,7 +93,7 @@ class Attempt:
     duration_ms
         How long it took.
     counts
-        False for an attempt that was never made: it leaves no trace.
+        False for an attempt that was never made: it leaves only its error.
     """
 
     leased: Leased
@@ -295,13 +295,16 @@ def settle(connection: sa.Connection, attempts: Sequence[Attempt]) -> int:
     d = tables.deliveries.c
     for attempt in attempts:
         leased = attempt.leased
-        values: dict[str, Any] = {"lease": None, "next_attempt_us": attempt.next_attempt_us}
+        values: dict[str, Any] = {
+            "lease": None,
+            "next_attempt_us": attempt.next_attempt_us,
+            "last_status": attempt.status,
+            "last_error": attempt.error,
+        }
         if attempt.counts:
             values |= {
                 "attempts": leased.attempts + 1,
                 "state": attempt.state,
-                "last_status": attempt.status,
-                "last_error": attempt.error,
                 "log": orjson.dumps([*leased.log, _line(attempt)][-_MOST_NOTED:]).decode(),
                 "finished_us": None if attempt.state == WAITING else us_of(now()),
             }
@@ -311,6 +314,18 @@ def settle(connection: sa.Connection, attempts: Sequence[Attempt]) -> int:
             .values(**values)
         )
         noted += changed.rowcount
+        if changed.rowcount and attempt.state == WAITING and leased.lead_id:
+            connection.execute(  # what must wait for this one is not due before it
+                sa.update(tables.deliveries)
+                .where(
+                    d.endpoint_id == leased.endpoint_id,
+                    d.lead_id == leased.lead_id,
+                    d.seq > leased.seq,
+                    d.state == WAITING,
+                    d.next_attempt_us < attempt.next_attempt_us,
+                )
+                .values(next_attempt_us=attempt.next_attempt_us)
+            )
     return noted
 
 

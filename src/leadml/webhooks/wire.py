@@ -1,0 +1,314 @@
+"""HTTP that connects to checked addresses only, follows nothing, and ends in time."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import httpcore
+import httpx
+
+from leadml import __version__
+from leadml.errors import AddressRefused
+from leadml.webhooks.guard import Guard, Place
+
+__all__ = ["CallFailed", "Reply", "Wire", "retry_after_s"]
+
+MOST_READ: Final = 1_048_576
+_TRIED: Final = 3
+_IDLE_S: Final = 2.0
+_OURS: Final = {"user-agent": f"leadml/{__version__}", "accept-encoding": "identity"}
+
+
+class CallFailed(Exception):  # not of leadml's tree: it never leaves this room
+    """A call that got no answer, in words that name no address.
+
+    Parameters
+    ----------
+    why
+        What went wrong.
+    permanent
+        True where it will go wrong again, such as a refused address.
+    """
+
+    def __init__(self, why: str, *, permanent: bool = False) -> None:
+        super().__init__(why)
+        self.why = why
+        self.permanent = permanent
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a receiver answered.
+
+    Parameters
+    ----------
+    status
+        HTTP status.
+    headers
+        Names in lower case.
+    body
+        At most :data:`MOST_READ` bytes.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status lies in 200–299."""
+        return 200 <= self.status < 300
+
+    @property
+    def text(self) -> str:
+        """The body as text, odd bytes replaced."""
+        return self.body.decode("utf-8", "replace")
+
+
+class _Call(threading.local):
+    """What the connections of a thread must know of the call under way."""
+
+    scheme: str = "http"
+    ends_at: float = 0.0
+    all_end_at: float = float("inf")
+
+    def left(self, timeout: float | None) -> float:
+        """Seconds until the call ends, at most ``timeout``."""
+        left = self.ends_at - time.monotonic()
+        if left <= 0:
+            raise httpcore.ReadTimeout("the call took too long")
+        return left if timeout is None else min(left, timeout)
+
+
+class Wire:
+    """Calls receivers; safe to share between threads.
+
+    Parameters
+    ----------
+    guard
+        Decides about every address, each time a connection is made.
+    timeout_s
+        From the beginning of a call to the end of its answer.
+    """
+
+    def __init__(self, guard: Guard, *, timeout_s: float = 15.0) -> None:
+        self.guard = guard
+        self.timeout_s = timeout_s
+        self._call = _Call()
+        self._lock = threading.Lock()
+        self._client: httpx.Client | None = None
+
+    def call(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        content: bytes = b"",
+    ) -> Reply:
+        """Send one request and read its answer.
+
+        Raises
+        ------
+        CallFailed
+            The address is refused, or no whole answer came in time.
+        """
+        try:
+            self._call.scheme = self.guard.read(url).scheme
+        except AddressRefused as error:
+            raise CallFailed(f"the address is refused: {error}", permanent=True) from error
+        now = time.monotonic()
+        if now >= self._call.all_end_at:
+            raise CallFailed("there was no time left for this one")
+        self._call.ends_at = min(now + self.timeout_s, self._call.all_end_at)
+        try:
+            with self._opened().stream(
+                method,
+                url,
+                content=content,
+                headers=_OURS | dict(headers or {}),
+            ) as answer:
+                body = self._read(answer)
+                names = {name.lower(): value for name, value in answer.headers.items()}
+                return Reply(answer.status_code, names, body)
+        except AddressRefused as error:
+            raise CallFailed(f"the address is refused: {error}", permanent=True) from error
+        except httpx.TimeoutException as error:
+            raise CallFailed("no whole answer came in time") from error
+        except httpx.ConnectError as error:
+            raise CallFailed(_why(error)) from error
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError) as error:
+            raise CallFailed("the connection broke or the answer is no HTTP") from error
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Let all calls of this thread in the block end in so many seconds."""
+        before = self._call.all_end_at
+        self._call.all_end_at = time.monotonic() + seconds
+        try:
+            yield
+        finally:
+            self._call.all_end_at = before
+
+    def _read(self, answer: httpx.Response) -> bytes:
+        """The body up to a limit; what lies beyond is not waited for."""
+        parts, size = [], 0
+        for part in answer.iter_raw():  # nothing is unpacked: a few bytes may hide gigabytes
+            parts.append(part)
+            size += len(part)
+            if size >= MOST_READ:
+                break
+        return b"".join(parts)[:MOST_READ]
+
+    def close(self) -> None:
+        """Close all connections; the next call opens new ones."""
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _opened(self) -> httpx.Client:
+        with self._lock:
+            if self._client is None:
+                self._client = httpx.Client(
+                    transport=_Transport(_Backend(self.guard, self._call)),
+                    timeout=self.timeout_s,
+                    follow_redirects=False,
+                    trust_env=False,
+                )
+            return self._client
+
+
+def retry_after_s(reply: Reply, *, most_s: float = 86_400.0) -> float | None:
+    """The seconds that a receiver asks to be left alone; None where it does not say.
+
+    Examples
+    --------
+    >>> retry_after_s(Reply(429, {"retry-after": "7"}, b""))
+    7.0
+    """
+    from email.utils import parsedate_to_datetime
+
+    said = reply.headers.get("retry-after", "").strip()
+    try:
+        seconds = float(said)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(said).timestamp() - time.time()
+        except ValueError:
+            return None
+    return min(max(seconds, 0.0), most_s) if seconds == seconds else None
+
+
+def _why(error: httpx.ConnectError) -> str:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            return "the certificate of the receiver does not prove its name"
+        cause = cause.__cause__ or cause.__context__
+    return "no connection could be made"
+
+
+class _Transport(httpx.HTTPTransport):
+    """httpx's own transport over connections that are made by us."""
+
+    def __init__(self, backend: httpcore.NetworkBackend) -> None:
+        context = httpx.create_ssl_context()
+        super().__init__(verify=context)
+        self._pool.close()
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=context,
+            max_connections=100,
+            max_keepalive_connections=20,
+            keepalive_expiry=_IDLE_S,
+            network_backend=backend,
+        )
+
+
+class _Backend(httpcore.NetworkBackend):
+    """Resolves, checks, and connects to an address that was checked."""
+
+    def __init__(self, guard: Guard, call: _Call) -> None:
+        self._guard = guard
+        self._call = call
+        self._plain = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        """Connect to one of the host's addresses, all of which were checked."""
+        try:
+            found = self._guard.addresses(Place(self._call.scheme, host.strip("[]"), port))
+        except OSError as error:
+            raise httpcore.ConnectError("the host cannot be resolved") from error
+        fault: Exception | None = None
+        for address in found[:_TRIED]:
+            try:
+                stream = self._plain.connect_tcp(
+                    address,
+                    port,
+                    timeout=self._call.left(timeout),
+                    socket_options=socket_options,
+                )
+                return _Stream(stream, self._call)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                fault = error
+        raise fault or httpcore.ConnectError("no address")
+
+    def connect_unix_socket(
+        self,
+        path: str,
+        timeout: float | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        """Never: sockets of this machine are not called."""
+        raise httpcore.ConnectError("sockets of this machine are not called")
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
+
+
+class _Stream(httpcore.NetworkStream):
+    """A connection on which a call ends at its deadline, however slowly bytes drip."""
+
+    def __init__(self, stream: httpcore.NetworkStream, call: _Call) -> None:
+        self._stream = stream
+        self._call = call
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Read what is there until the deadline."""
+        return self._stream.read(max_bytes, self._call.left(timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Write until the deadline."""
+        self._stream.write(buffer, self._call.left(timeout))
+
+    def close(self) -> None:
+        """Close it."""
+        self._stream.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        """Encrypt it; the certificate must prove the host's name, not the address."""
+        found = self._stream.start_tls(ssl_context, server_hostname, self._call.left(timeout))
+        return _Stream(found, self._call)
+
+    def get_extra_info(self, info: str) -> Any:
+        """What the connection below knows."""
+        return self._stream.get_extra_info(info)
