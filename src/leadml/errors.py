@@ -28,6 +28,7 @@ __all__ = [
     "CatalogUnknown",
     "ColumnMissing",
     "ConfigError",
+    "CsrfInvalid",
     "DataError",
     "DeliveryUnknown",
     "DigestMismatch",
@@ -56,6 +57,7 @@ __all__ = [
     "NoModel",
     "NotFound",
     "NotProven",
+    "OriginForeign",
     "OriginRefused",
     "OutcomeInvalid",
     "Overloaded",
@@ -583,6 +585,22 @@ class UserUnknown(NotFound):
     code = "user_unknown"
     title = "There is no such person"
     exit_code = 2
+
+
+class OriginForeign(RequestError):
+    """A browser was made to send this by a page of another site."""
+
+    code = "origin_foreign"
+    title = "Not sent from here"
+    status = 403
+
+
+class CsrfInvalid(RequestError):
+    """A form does not carry the token of the page it stands on."""
+
+    code = "csrf_invalid"
+    title = "Load the page again"
+    status = 403
 
 
 class StepNotOpen(RequestError):

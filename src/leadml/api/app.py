@@ -28,13 +28,18 @@ from leadml.api.jobs import JobRoutes
 from leadml.api.log import places_of
 from leadml.api.metrics import Metrics
 from leadml.api.page import page_of
+from leadml.api.policies import PolicyRoutes
 from leadml.api.problems import send_bytes
 from leadml.api.protocol import SERVER
 from leadml.api.routes import Routes, served_now
+from leadml.api.site import SiteRoutes
 from leadml.api.table import OPEN, Endpoint, Entry, Room
+from leadml.errors import LeadmlError
 from leadml.service.jobs import Jobs
 from leadml.service.memory import Memory
+from leadml.service.policies import Policies
 from leadml.service.serving import Serving
+from leadml.service.site import Site
 from leadml.settings import Settings
 
 __all__ = ["FIRST_LOOK_S", "Application", "create_app"]
@@ -43,6 +48,9 @@ FIRST_LOOK_S: Final = 4.0
 """The server starts without a model when the first look takes longer."""
 
 JOBS_POLL_S: Final = 0.3
+
+POLICY_POLL_S: Final = 0.5
+"""Pause between two looks at the policy, in seconds; all workers follow within a second."""
 MEMORY_POLL_S: Final = 1.0
 
 log = logging.getLogger(__name__)
@@ -102,7 +110,10 @@ def create_app(
     jobs = Jobs(settings)
     filed = JobRoutes(settings, jobs)
     written = DocumentRoutes(routes.served_or_none, settings.public_url)
-    rooms: list[Room] = [routes, written, filed]
+    serving.follow_policy(memory.policy)
+    policies = Policies(memory, serving)
+    pages = SiteRoutes(settings, Site(settings, serving), door)
+    rooms: list[Room] = [routes, written, filed, PolicyRoutes(settings, policies), pages]
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
@@ -112,20 +123,23 @@ def create_app(
         door.pool = ThreadPoolExecutor(1, thread_name_prefix="leadml-keys")
         looked = asyncio.Event()
         remembered = asyncio.Event()
+        drawn = asyncio.Event()
         watcher = asyncio.create_task(_watch(memory, remembered), name="memory")
         follower = asyncio.create_task(
             _follow(serving, looker, settings.champion_poll_s, looked, metrics), name="champion"
         )
+        lines = asyncio.create_task(_draw(serving, memory, remembered, drawn), name="policy")
         worker = asyncio.create_task(_work(jobs), name="jobs") if settings.max_jobs else None
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FIRST_LOOK_S):
                 await looked.wait()
                 await remembered.wait()
+                await drawn.wait()
         try:
             with draining_on_sigterm(state, settings.drain_s):
                 yield {SERVER: state}
         finally:
-            for task in (follower, worker, watcher):
+            for task in (follower, worker, watcher, lines):
                 if task is not None:
                     task.cancel()
                     with contextlib.suppress(asyncio.CancelledError):
@@ -222,6 +236,26 @@ async def _watch(memory: Memory, looked: asyncio.Event) -> None:
             )
         looked.set()
         await asyncio.sleep(MEMORY_POLL_S)
+    looked.set()
+
+
+async def _draw(
+    serving: Serving, memory: Memory, remembered: asyncio.Event, looked: asyncio.Event
+) -> None:
+    """Follow the policy; while the memory cannot be asked, the lines before hold."""
+    await remembered.wait()
+    while memory.is_on:
+        try:
+            await asyncio.to_thread(serving.refresh_policy)
+        except LeadmlError as error:
+            memory.suspect(error)
+        except Exception as error:  # noqa: BLE001 - the server outlives any fault of its database
+            log.error(
+                "the policy could not be followed",
+                extra={"fault": type(error).__name__, "places": places_of(error)},
+            )
+        looked.set()
+        await asyncio.sleep(POLICY_POLL_S)
     looked.set()
 
 

@@ -13,11 +13,28 @@ from typing import Any, Final
 
 from starlette.types import Scope
 
-from leadml.errors import KeyInvalid, Overloaded, ScopeMissing, StoreUnavailable, Unauthorized
+from leadml.errors import (
+    KeyInvalid,
+    OriginForeign,
+    Overloaded,
+    ScopeMissing,
+    StoreUnavailable,
+    Unauthorized,
+)
 from leadml.service.memory import Memory
 from leadml.store import SCOPES, Key, looks_like_key
 
-__all__ = ["ANYBODY", "CALLER", "FRESH_S", "STALE_S", "Caller", "Door", "caller_of", "key_in"]
+__all__ = [
+    "ANYBODY",
+    "CALLER",
+    "FRESH_S",
+    "STALE_S",
+    "Caller",
+    "Door",
+    "caller_of",
+    "key_in",
+    "refuse_foreign",
+]
 
 CALLER: Final = "leadml.caller"
 """Where in a scope stands who asks."""
@@ -77,6 +94,38 @@ def key_in(headers: list[tuple[bytes, bytes]]) -> bytes | None:
         if name == b"authorization":
             found = value
     return found
+
+
+def refuse_foreign(scope: Scope) -> None:
+    """Refuse what a page of another site makes a browser send.
+
+    Whoever needs no key here, or signs in by a cookie, is protected by this alone.
+    Programs send neither header and pass.
+
+    Raises
+    ------
+    OriginForeign
+        The browser says that the request comes from elsewhere.
+    """
+    origin = host = b""
+    for name, value in scope["headers"]:
+        if name == b"sec-fetch-site":
+            if value not in (b"same-origin", b"none"):
+                raise _foreign()
+            return
+        if name == b"origin":
+            origin = value
+        elif name == b"host":
+            host = value
+    if origin and origin.partition(b"://")[2] != host:
+        raise _foreign()
+
+
+def _foreign() -> OriginForeign:
+    return OriginForeign(
+        "the request comes from a page of another site",
+        fix="use the pages of this server, or send a key",
+    )
 
 
 def texts_of(sent: bytes) -> list[str]:

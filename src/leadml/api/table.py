@@ -8,9 +8,10 @@ from typing import Any, Final, Protocol
 
 from starlette.types import Receive, Scope, Send
 
-from leadml.api.door import Door
+from leadml.api.door import Door, refuse_foreign
+from leadml.errors import LeadmlError
 
-__all__ = ["OPEN", "SCOPES", "Asgi", "Endpoint", "Entry", "Room", "endpoint_of"]
+__all__ = ["OPEN", "SCOPES", "Asgi", "Endpoint", "Entry", "Refused", "Room", "endpoint_of"]
 
 OPEN: Final = "open"
 """The scope of a route that needs no key."""
@@ -18,6 +19,7 @@ OPEN: Final = "open"
 SCOPES: Final = (OPEN, "score", "outcomes", "read", "manage")
 
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
+Refused = Callable[[Scope, Receive, Send, LeadmlError], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class Entry:
         Its ``operationId`` in the OpenAPI document; "" for a page that is not described.
     hot
         Answered before all routing; only for a POST without path parameters.
+    refused
+        Answers a failure instead of the gate's problem document, as pages do.
 
     Examples
     --------
@@ -53,6 +57,7 @@ class Entry:
     scope: str
     name: str
     hot: bool = False
+    refused: Refused | None = None
 
     def __post_init__(self) -> None:
         if self.scope not in SCOPES:
@@ -78,9 +83,21 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let in and run."""
+        if self.entry.refused is None:
+            await self._run(scope, receive, send)
+            return
+        try:
+            await self._run(scope, receive, send)
+        except LeadmlError as error:
+            await self.entry.refused(scope, receive, send, error)
+
+    async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
         needed = self.entry.scope
-        if needed is not OPEN and self.door.guarded is not False:
-            await self.door.admit(scope, needed)
+        if needed is not OPEN:
+            if self.door.guarded is not False:
+                await self.door.admit(scope, needed)
+            elif self.entry.method != "GET":
+                refuse_foreign(scope)
         await self.entry.run(scope, receive, send)
 
 

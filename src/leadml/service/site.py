@@ -6,7 +6,7 @@ import math
 from typing import Any, Final
 from urllib.parse import quote
 
-from leadml.errors import LeadmlError, NoModel, VersionUnknown
+from leadml.errors import InvalidField, LeadmlError, NoModel, VersionUnknown
 from leadml.scorecard import Scorer
 from leadml.scorecard.maps import pair_maps
 from leadml.service.compare import compare
@@ -225,6 +225,35 @@ class Site:
             "asked": {"new": new, "old": old},
             "local": local,
         }
+
+    def promote(self, version: str, reason: str, *, by: str, overrule: bool = False) -> None:
+        """Make a version the champion and serve it; see :meth:`Shelf.promote`.
+
+        Raises
+        ------
+        InvalidField
+            No reason is given.
+        """
+        _needs_reason(reason)
+        self.shelf.promote(version, reason, by=by, overrule=overrule)
+        self.serving.refresh()
+
+    def rollback(self, reason: str, *, by: str) -> None:
+        """Make the champion before this one champion again; see :meth:`Shelf.rollback`.
+
+        Raises
+        ------
+        InvalidField
+            No reason is given.
+        """
+        _needs_reason(reason)
+        self.shelf.rollback(reason, by=by)
+        self.serving.refresh()
+
+
+def _needs_reason(reason: str) -> None:
+    if not reason.strip():
+        raise InvalidField("a reason is needed", column="reason", fix="say why in a few words")
 
 
 def _without_password(uri: str) -> str:

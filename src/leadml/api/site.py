@@ -1,0 +1,302 @@
+"""The pages for managers, and the forms on them."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from http.cookies import CookieError, SimpleCookie
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlencode
+
+import orjson
+from starlette.types import Receive, Scope, Send
+
+from leadml.api.bodies import read_body
+from leadml.api.door import Door, caller_of
+from leadml.api.gate import request_id_of
+from leadml.api.problems import send_problem
+from leadml.api.table import OPEN, Entry
+from leadml.errors import CsrfInvalid, InvalidBody, InvalidParameter, LeadmlError, NotFound
+from leadml.reports.site.render import asset, render_fault, render_page
+from leadml.reports.site.texts import TEXTS, say
+from leadml.service.site import Site
+from leadml.settings import Settings
+
+__all__ = ["POLICY", "SiteRoutes"]
+
+POLICY: Final = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+"""What a page may load: nothing that is not served here."""
+
+FORM_BYTES: Final = 65_536
+THEMES: Final = ("auto", "light", "dark")
+CSRF: Final = "leadml_csrf"
+THEME: Final = "leadml_theme"
+
+_KINDS: Final = {
+    "css": b"text/css; charset=utf-8",
+    "js": b"text/javascript; charset=utf-8",
+    "svg": b"image/svg+xml",
+}
+_GUARDS: Final = [
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"same-origin"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+]
+
+Facts = dict[str, Any]
+
+
+class SiteRoutes:
+    """Endpoints over :class:`leadml.service.site.Site`.
+
+    Facts are looked up in threads; ``?format=json`` gives them as they are.
+
+    Parameters
+    ----------
+    settings
+        Limits.
+    site
+        Tells the facts.
+    door
+        Knows who asks.
+    """
+
+    def __init__(self, settings: Settings, site: Site, door: Door) -> None:
+        self.settings = settings
+        self.site = site
+        self.door = door
+
+    def entries(self) -> Iterable[Entry]:
+        """The pages, their files and their forms; none is part of the API's document."""
+        pages = (
+            ("/model", self.model),
+            ("/versions", self.versions),
+        )
+        for path, run in pages:
+            yield Entry(path, "GET", run, "read", "", refused=self.refused)
+        yield Entry("/static/{name}", "GET", self.file, OPEN, "")
+        for path, scope, run in (
+            ("/versions/promote", "manage", self.promote),
+            ("/versions/rollback", "manage", self.rollback),
+        ):
+            yield Entry(path, "POST", run, scope, "", refused=self.refused)
+
+    # --- pages ------------------------------------------------------------------------
+
+    async def model(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """How good a version is, and what it learned."""
+        asked = _asked(scope, "version")
+        await self._page(scope, send, "model", partial(self.site.model, asked.get("version")))
+
+    async def versions(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """All versions, two side by side."""
+        asked = _asked(scope, "new", "old")
+        told = partial(self.site.versions, asked.get("new"), asked.get("old"))
+        await self._page(scope, send, "versions", told)
+
+    # --- forms ------------------------------------------------------------------------
+
+    async def promote(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Make a version the champion."""
+        form = await self._form(scope, receive)
+        version = form.get("version", "")
+        await asyncio.to_thread(
+            partial(
+                self.site.promote,
+                version,
+                form.get("reason", ""),
+                by=caller_of(scope).name,
+                overrule=form.get("overrule") == "yes",
+            )
+        )
+        await _see(send, "/versions", done="promoted", version=version)
+
+    async def rollback(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Make the champion before this one champion again."""
+        form = await self._form(scope, receive)
+        await asyncio.to_thread(
+            partial(self.site.rollback, form.get("reason", ""), by=caller_of(scope).name)
+        )
+        await _see(send, "/versions", done="rolled_back")
+
+    # --- files ------------------------------------------------------------------------
+
+    async def file(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A style sheet, script or picture; names with a hash never change."""
+        name = str(scope["path_params"]["name"])
+        found = asset(name)
+        if found is None:
+            raise NotFound("there is no such file")
+        plain, content = found
+        lasting = b"public, max-age=31536000, immutable" if plain != name else b"max-age=3600"
+        await _answer(
+            send, 200, content, _KINDS[name.rpartition(".")[2]], [(b"cache-control", lasting)]
+        )
+
+    # --- inside -----------------------------------------------------------------------
+
+    async def _page(self, scope: Scope, send: Send, page: str, told: Callable[[], Facts]) -> None:
+        as_json = _wants_json(scope)
+        around = self._around(scope)
+        body = await asyncio.to_thread(self._written, page, told, around, as_json)
+        kind = b"application/json" if as_json else b"text/html; charset=utf-8"
+        await _answer(send, 200, body, kind, [(b"cache-control", b"no-store"), *_cookies(around)])
+
+    def _written(self, page: str, told: Callable[[], Facts], around: Facts, as_json: bool) -> bytes:
+        facts = told()
+        if as_json:
+            return orjson.dumps(facts)
+        around["frame"] = self.site.frame()
+        return render_page(page, facts, around).encode()
+
+    def _around(self, scope: Scope) -> Facts:
+        """Who looks, in which colours, and what has just happened."""
+        jar = _jar(scope)
+        caller = caller_of(scope)
+        open_ = self.door.guarded is False
+        theme = jar.get(THEME, "auto")
+        token = jar.get(CSRF, "")
+        fresh = len(token) != 43
+        query = scope["query_string"].decode("latin-1")
+        parts = [pair for pair in parse_qsl(query, max_num_fields=40) if pair[0] != "done"]
+        return {
+            "theme": theme if theme in THEMES else "auto",
+            "csrf": secrets.token_urlsafe(32) if fresh else token,
+            "csrf_fresh": fresh,
+            "open": open_,
+            "person": None if open_ else {"name": caller.name},
+            "can_manage": "manage" in caller.scopes,
+            "can_write": "outcomes" in caller.scopes,
+            "flash": _flash(dict(parse_qsl(query, max_num_fields=40))),
+            "facts_address": f"{scope['path']}?{urlencode([*parts, ('format', 'json')])}",
+        }
+
+    async def _form(self, scope: Scope, receive: Receive) -> dict[str, str]:
+        """The fields of a form that was made here.
+
+        Raises
+        ------
+        InvalidBody
+            It is no form.
+        CsrfInvalid
+            It does not carry the token of the page it stands on.
+        """
+        body = await read_body(scope, receive, FORM_BYTES, self.settings.body_timeout_s)
+        try:
+            pairs = parse_qsl(
+                body.decode("utf-8"), keep_blank_values=True, max_num_fields=40, errors="strict"
+            )
+        except ValueError:
+            raise InvalidBody("the form cannot be read") from None
+        form = dict(pairs)
+        sent, kept = form.pop("csrf", ""), _jar(scope).get(CSRF, "")
+        if not kept or not hmac.compare_digest(sent.encode(), kept.encode()):
+            raise CsrfInvalid(
+                "the form is not from this page, or the page is too old",
+                fix="load the page again and repeat",
+            )
+        return form
+
+    async def refused(self, scope: Scope, receive: Receive, send: Send, error: LeadmlError) -> None:
+        """A failure as a page, or as a problem document for programs."""
+        if _wants_json(scope) or "text/html" not in _header(scope, b"accept"):
+            request_id = scope.get("leadml.request_id") or request_id_of(scope)
+            await send_problem(send, error, request_id)
+            return
+        fault = {"title": error.title, "detail": error.detail, "fix": error.fix or ""}
+        around = self._around(scope)
+        around["frame"] = self.site.frame()
+        around["facts_address"] = ""
+        body = render_fault(fault, around).encode()
+        await _answer(
+            send,
+            error.status,
+            body,
+            b"text/html; charset=utf-8",
+            [(b"cache-control", b"no-store"), *_cookies(around)],
+        )
+
+
+def _asked(scope: Scope, *names: str) -> dict[str, str]:
+    """Parameters of the query that a page knows; empty ones count as left out.
+
+    Raises
+    ------
+    InvalidParameter
+        The query cannot be read or holds something else.
+    """
+    try:
+        pairs = parse_qsl(scope["query_string"].decode("ascii"), max_num_fields=40)
+    except (UnicodeDecodeError, ValueError):
+        raise InvalidParameter("the query cannot be read") from None
+    found = {key: value for key, value in pairs if value}
+    unknown = found.keys() - {*names, "format", "done", "said"}
+    if unknown:
+        raise InvalidParameter("there is no such query parameter here")
+    return found
+
+
+def _flash(query: Mapping[str, str]) -> dict[str, str] | None:
+    """What a form did, told once; only texts of the catalogue are shown."""
+    key = f"done.{query.get('done', '')}"
+    if key not in TEXTS:
+        return None
+    return {"tone": "pass", "said": say(key, version=query.get("said", "")[:20])}
+
+
+def _wants_json(scope: Scope) -> bool:
+    return b"format=json" in scope["query_string"].split(b"&")
+
+
+def _header(scope: Scope, name: bytes) -> str:
+    return next((v.decode("latin-1") for k, v in scope["headers"] if k == name), "")
+
+
+def _jar(scope: Scope) -> dict[str, str]:
+    """Cookies by name; none where the header is no list of cookies."""
+    try:
+        found = SimpleCookie(_header(scope, b"cookie"))
+    except CookieError:
+        return {}
+    return {name: morsel.value for name, morsel in found.items()}
+
+
+def _cookies(around: Facts) -> list[tuple[bytes, bytes]]:
+    if not around["csrf_fresh"]:
+        return []
+    said = f"{CSRF}={around['csrf']}; Path=/; HttpOnly; SameSite=Strict"
+    return [(b"set-cookie", said.encode())]
+
+
+async def _see(send: Send, path: str, *, done: str, version: str = "") -> None:
+    """Go on to a page that tells what was done."""
+    query = {"done": done} | ({"said": version} if version else {})
+    await _answer(
+        send, 303, b"", b"text/plain", [(b"location", f"{path}?{urlencode(query)}".encode())]
+    )
+
+
+async def _answer(
+    send: Send, status: int, body: bytes, kind: bytes, headers: list[tuple[bytes, bytes]]
+) -> None:
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [
+                (b"content-type", kind),
+                (b"content-length", str(len(body)).encode()),
+                *_GUARDS,
+                *headers,
+            ],
+        }
+    )
+    await send({"type": "http.response.body", "body": body})
