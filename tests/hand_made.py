@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from leadml.leads.vocabulary import Kind, Role
 from leadml.registry.bundle import LIMITS, _digest, _seal, canonical, golden_rows, write_bundle
 from leadml.registry.signing import SIGNATURE, sign
 from leadml.scorecard import ColumnTable, PairTable, Reference, Scorecard, Scorer
-from leadml.thresholds.policy import Policy
+from leadml.thresholds import Cohort, Policy
 
 INDUSTRIES = ("Software", "Healthcare", "Retail")
 SOURCES = ("Webinar", "Referral")
@@ -109,8 +110,20 @@ def policy() -> Policy:
     return Policy(version="1", mql=0.2, sql=0.4, nurture=0.1, reason="Made by hand.")
 
 
+@lru_cache(maxsize=4)
+def cohort(base: float = -2.0) -> Cohort:
+    """The leads its lines are drawn on: 2,000, of which as many convert as it says."""
+    chances = Scorer(scorecard(base)).many(leads(2000, seed=5)).probability
+    won = np.random.default_rng(5).random(2000) < chances
+    return Cohort.of(chances, won.astype(float), leads_per_week=80.0)
+
+
 def facts(
-    *, word: str = "trust", seed: int = 0, created_at: str = "2026-11-20T08:00:00Z"
+    *,
+    base: float = -2.0,
+    word: str = "trust",
+    seed: int = 0,
+    created_at: str = "2026-11-20T08:00:00Z",
 ) -> dict[str, Any]:
     """Facts of a training, with what passes (times, path) and what lasts."""
     protocol = "forward test: the last 20 % by created_at"
@@ -132,6 +145,8 @@ def facts(
             "period": {"from": "2025-01-01", "to": "2026-06-30"},
         },
         "labels": {"horizon_days": 60},
+        "plan": {"basis": "capacity"},
+        "cohort": cohort(base).as_dict(),
         "protocol": {"name": protocol, "kind": "forward", "n_train": 400, "n_test": 100},
         "metrics": {
             "roc_auc": {"value": 0.81, "low": 0.74, "high": 0.88, "protocol": protocol},
@@ -150,7 +165,7 @@ def bundle(
         folder,
         scorecard=card,
         policy=policy(),
-        metrics=facts(**more),
+        metrics=facts(base=base, **more),
         golden=golden_rows(card, policy(), leads(40)),
         card="# leads\n",
         signing_key=signing_key,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from leadml import __version__
+from leadml.api import policies
 from leadml.api.describing import (
     Piece,
     body_of,
@@ -164,7 +165,7 @@ _SECURITY: Final = {
 }
 
 
-PIECES: Final[tuple[Piece, ...]] = ()
+PIECES: Final[tuple[Piece, ...]] = (policies.PIECE,)
 """What the rooms of routes add, in the order in which it is shown."""
 
 _SCOPES: Final = {
@@ -233,7 +234,6 @@ def _paths() -> dict[str, Any]:
             }
         },
         "/v1/model": _get("model", "model", "Model", "The model that is served", ("403", "503")),
-        "/v1/policy": _get("policy", "model", "Policy", "The thresholds in force", ("403", "503")),
         "/health/live": _get(
             "live", "operations", "Health", "Whether the process answers", ("403",)
         ),
@@ -640,29 +640,6 @@ def _schemas(served: Served | None) -> dict[str, Any]:
                 "high": {"type": "number", "description": "Largest number in training."},
             },
             ("field", "role", "kind"),
-        ),
-        "Policy": object_of(
-            "Thresholds in probability; above 1 nobody is proposed.",
-            {
-                "policy_version": text("Version of the thresholds."),
-                "model_version": text("The model that they belong to."),
-                "version": text("The same as policy_version."),
-                "mql": {"type": "number", "description": "From here on a lead is an MQL."},
-                "sql": {"type": "number", "description": "From here on an SQL is proposed."},
-                "nurture": {"type": "number", "description": "From here on nurturing pays."},
-                "basis": text("What decided.", enum=["capacity", "precision", "value"]),
-                "capacity_per_week": {
-                    "type": "number",
-                    "description": "Leads that can be worked in a week, if that was given.",
-                },
-                "reason": text("Why the lines are where they are."),
-                "expected": {
-                    "type": "array",
-                    "description": "Volume, precision and conversions at or above each line.",
-                    "items": {"type": "object"},
-                },
-            },
-            ("policy_version", "model_version", "mql", "sql", "nurture", "basis"),
         ),
         "Health": object_of(
             "How the server is.",

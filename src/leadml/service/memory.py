@@ -11,7 +11,7 @@ from leadml.errors import LeadmlError, MemoryOff, StoreError, StoreUnavailable
 from leadml.service.answers import Exact
 from leadml.service.serving import Served
 from leadml.settings import Settings
-from leadml.store import Decision, Recorded, Store
+from leadml.store import Decision, PolicyVersion, Recorded, Store
 
 __all__ = ["PATIENCE_S", "Memory", "decision_of", "marked"]
 
@@ -98,6 +98,10 @@ class Memory:
                 self.guarded = self._store.is_guarded()
                 self._opened, self.problem = True, None
         return self.require()
+
+    def policy(self) -> PolicyVersion | None:
+        """The newest version of the policy; None while nothing is remembered."""
+        return None if self._store is None else self.require().policy()
 
     def look(self) -> None:
         """See how the database is; notices keys made elsewhere, and its recovery.

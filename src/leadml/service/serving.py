@@ -219,6 +219,11 @@ class Serving:
         return self._problem or self._pointer.degraded or self._policy_problem
 
     @property
+    def policy_problem(self) -> str | None:
+        """Why the newest policy is not applied; None when it is."""
+        return self._policy_problem
+
+    @property
     def rejected(self) -> Mapping[str, int]:
         """How many bundles were refused so far, by the code of the reason."""
         return self._pointer.rejected

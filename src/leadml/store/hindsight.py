@@ -14,7 +14,15 @@ from leadml.store import announcing, tables
 from leadml.store.auditing import get_note, set_note
 from leadml.store.records import moment_of_us, us_of
 
-__all__ = ["Followed", "arrivals", "exceeded", "followed", "newest_inputs", "proposals"]
+__all__ = [
+    "Followed",
+    "arrivals",
+    "exceeded",
+    "first_decision",
+    "followed",
+    "newest_inputs",
+    "proposals",
+]
 
 _NOTE: Final = "capacity_announced"
 _LOCK: Final = 4_951_206_740
@@ -129,6 +137,13 @@ def arrivals(connection: sa.Connection, *, since: datetime, until: datetime) -> 
         .order_by(first)
     )
     return [moment_of_us(at_us) for at_us in connection.execute(chosen).scalars()]
+
+
+def first_decision(connection: sa.Connection) -> datetime | None:
+    """When the memory began."""
+    d = tables.decisions.c
+    found = connection.execute(sa.select(sa.func.min(d.at_us))).scalar()
+    return None if found is None else moment_of_us(found)
 
 
 def proposals(connection: sa.Connection, *, since: datetime, until: datetime) -> list[datetime]:

@@ -31,6 +31,10 @@ MQL_SHARE: Final = 0.20
 SQL_OF_MQL: Final = 0.25
 """Share of the MQL capacity that becomes SQL when nothing is asked for (5 % of all leads)."""
 
+LEAST: Final = 1e-6
+MOST: Final = 1e12
+"""Range of every figure of a plan that is no share."""
+
 
 @dataclass(frozen=True)
 class ThresholdPlan:
@@ -75,13 +79,15 @@ class ThresholdPlan:
     def __post_init__(self) -> None:
         if self.basis not in BASES:
             raise ConfigError(
-                f"there is no basis '{self.basis}'", fix=f"use one of: {', '.join(BASES)}"
+                "there is no such basis", column="basis", fix=f"use one of: {', '.join(BASES)}"
             )
         for name in ("mql_precision", "sql_precision"):
             given = getattr(self, name)
             if given is not None and not 0.0 < given < 1.0:
                 raise ConfigError(
-                    f"{name} must lie between 0 and 1, not {given}", fix="give a share such as 0.25"
+                    f"{name} must lie between 0 and 1",
+                    column=name,
+                    fix="give a share such as 0.25",
                 )
         for name in (
             "capacity_per_week",
@@ -92,16 +98,20 @@ class ThresholdPlan:
             "leads_per_week",
         ):
             given = getattr(self, name)
-            if given is not None and not (math.isfinite(given) and given > 0):
-                raise ConfigError(f"{name} must be a number above 0, not {given}")
+            if given is not None and not LEAST <= given <= MOST:
+                raise ConfigError(
+                    f"{name} must be a number above 0, from {LEAST:g} to {MOST:g}", column=name
+                )
         if self.basis == "precision" and self.mql_precision is None and self.sql_precision is None:
             raise ConfigError(
                 "lines by precision need the precision asked for",
+                column="mql_precision",
                 fix="give mql_precision, sql_precision or both",
             )
         if self.basis == "value" and (self.value is None or self.cost_mql is None):
             raise ConfigError(
                 "lines by value need the worth of a conversion and the cost of a lead",
+                column="value" if self.value is None else "cost_mql",
                 fix="give value and cost_mql",
             )
 
@@ -130,13 +140,16 @@ class ThresholdPlan:
         for name, value in data.items():
             if name not in names:
                 raise ConfigError(
-                    "there is no such figure of a plan", fix=f"use some of: {', '.join(names)}"
+                    "there is no such figure of a plan",
+                    fix=f"use some of: {', '.join(names)}",
                 )
             number = isinstance(value, (int, float)) and not isinstance(value, bool)
             if name != "basis" and not number:
                 raise ConfigError(f"{name} must be a number", column=name)
         if not isinstance(data.get("basis", ""), str):
-            raise ConfigError("basis must be a text", fix=f"use one of: {', '.join(BASES)}")
+            raise ConfigError(
+                "basis must be a text", column="basis", fix=f"use one of: {', '.join(BASES)}"
+            )
         return cls(**data)
 
 
