@@ -1,0 +1,1 @@
+"""A real CRM beside leadml: the bridge, and a walk that proves it."""
