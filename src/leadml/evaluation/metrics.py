@@ -15,8 +15,6 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit
-from scipy.stats import rankdata
 
 from leadml.errors import DataError
 from leadml.leads.estimate import Z95, Estimate, wilson
@@ -35,6 +33,7 @@ __all__ = [
     "measure",
     "paired_bootstrap",
     "pr_auc_of",
+    "roc_auc_estimate",
     "roc_auc_of",
     "share_in_top",
 ]
@@ -261,9 +260,32 @@ def roc_auc_of(y: ArrayLike, score: ArrayLike) -> float:
     negatives = y_.size - positives
     if positives == 0 or negatives == 0:
         return 0.5
-    ranks = rankdata(np.asarray(score, dtype=np.float64))
+    ranks = _midranks(np.asarray(score, dtype=np.float64))
     rank_sum = float(ranks[y_ == 1].sum())
     return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives)
+
+
+def roc_auc_estimate(y: ArrayLike, probability: ArrayLike) -> Estimate | None:
+    """AUC with its logit-DeLong interval; None below 20 conversions or leads without one."""
+    y_, p = checked(y, probability)
+    positives = int(y_.sum())
+    if min(positives, y_.size - positives) < SHOWN_FROM:
+        return None
+    return Estimate(*_delong(y_, p))
+
+
+def _midranks(values: Floats) -> Floats:
+    """Ranks from 1, ties sharing their mean, shape (n,)."""
+    _, where, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = counts.cumsum()
+    return np.asarray((last - (counts - 1) / 2)[where], dtype=np.float64)
+
+
+def _expit(z: ArrayLike) -> Floats:
+    """The logistic function without overflow."""
+    z_ = np.asarray(z, dtype=np.float64)
+    small = np.exp(-np.abs(z_))
+    return np.where(z_ >= 0, 1.0, small) / (1.0 + small)
 
 
 def pr_auc_of(y: Floats, score: Floats) -> float:
@@ -332,7 +354,7 @@ def calibration_fit(y: Floats, probability: Floats) -> tuple[Estimate | None, Es
     intercept = None
     at = 0.0
     for _ in range(100):
-        fitted = expit(margin + at)
+        fitted = _expit(margin + at)
         weight = float((fitted * (1 - fitted)).sum())
         if weight < 1e-10:
             break
@@ -351,7 +373,7 @@ def calibration_fit(y: Floats, probability: Floats) -> tuple[Estimate | None, Es
     z = (margin - centre) / spread
     a, b = 0.0, spread
     for _ in range(100):
-        fitted = expit(a + b * z)
+        fitted = _expit(a + b * z)
         w = fitted * (1 - fitted)
         s0, s1, s2 = float(w.sum()), float((w * z).sum()), float((w * z * z).sum())
         determinant = s0 * s2 - s1 * s1
@@ -433,9 +455,9 @@ def _delong(y: Floats, p: Floats) -> tuple[float, float, float]:
     """
     positive = y == 1
     m, k = int(positive.sum()), int((~positive).sum())
-    ranks = rankdata(p)
-    won_over = (ranks[positive] - rankdata(p[positive])) / k
-    lost_to = 1 - (ranks[~positive] - rankdata(p[~positive])) / m
+    ranks = _midranks(p)
+    won_over = (ranks[positive] - _midranks(p[positive])) / k
+    lost_to = 1 - (ranks[~positive] - _midranks(p[~positive])) / m
     auc = float(won_over.mean())
     if m < 2 or k < 2:
         return auc, 0.0, 1.0
@@ -445,7 +467,7 @@ def _delong(y: Floats, p: Floats) -> tuple[float, float, float]:
         return auc, min(low, auc), max(high, auc)
     logit = math.log(auc / (1 - auc))
     half = Z95 * math.sqrt(variance) / (auc * (1 - auc))
-    return auc, float(expit(logit - half)), float(expit(logit + half))
+    return auc, float(_expit(logit - half)), float(_expit(logit + half))
 
 
 def _mean(losses: Floats, shown: bool) -> Estimate:
