@@ -177,6 +177,7 @@ def test_an_export_tells_all_and_is_noted(store):
     assert sizes == {
         "decisions": 1,
         "outcomes": 1,
+        "events": 0,
         "consents": 1,
         "changes": 2,
         "messages": 3,

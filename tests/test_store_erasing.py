@@ -9,7 +9,7 @@ import pytest
 from stored import START, decision
 
 from leadml.leads import Outcome
-from leadml.store import Once, Report, Store
+from leadml.store import Happening, Once, Report, Store
 
 CANARIES = ("anna.canary@example.com", "Canary Industries", "canary-reason", "canary-note")
 
@@ -43,6 +43,7 @@ def fill(store: Store) -> None:
         claimed=claimed,
         answer=lambda _: (200, json.dumps({"lead_id": lead_id}, separators=(",", ":"))),
     )
+    store.lives.happen([Happening(lead_id, "page_view", START, {"note": note})])
     while store.outgoing.fan_out():
         pass
 

@@ -3,6 +3,7 @@
 from leadml.store.hindsight import Followed
 from leadml.store.keyring import SCOPES, Key, looks_like_key
 from leadml.store.lessons import TrainingTable
+from leadml.store.lives import Happened, Happening, Waiting
 from leadml.store.once import Claim, Once
 from leadml.store.policies import PolicyVersion
 from leadml.store.records import Decision, Recorded, Report, Reporting, new_id
@@ -17,6 +18,8 @@ __all__ = [
     "Decision",
     "Erasure",
     "Followed",
+    "Happened",
+    "Happening",
     "Key",
     "Once",
     "PolicyVersion",
@@ -27,6 +30,7 @@ __all__ = [
     "Store",
     "TrainingTable",
     "User",
+    "Waiting",
     "form_token",
     "looks_like_key",
     "new_id",

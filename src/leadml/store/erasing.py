@@ -16,7 +16,16 @@ from leadml.store.auditing import get_note, set_note
 
 __all__ = ["TABLES", "erase", "erased_among", "hash_of", "tombstone_key"]
 
-TABLES: Final = ("leads", "decisions", "outcomes", "consents", "stages", "outbox", "deliveries")
+TABLES: Final = (
+    "leads",
+    "decisions",
+    "outcomes",
+    "events",
+    "consents",
+    "stages",
+    "outbox",
+    "deliveries",
+)
 """Every table that holds rows of a lead by its id."""
 
 _LOCK: Final = 4_951_206_735

@@ -126,6 +126,8 @@ class Decision:
         What the request said; None leaves what is known.
     reasons
         ``{"field", "text"}`` for the message sent when the stage changes.
+    value
+        What winning the lead is worth, in any unit.
     at
         When, aware UTC.
     decision_id
@@ -150,6 +152,7 @@ class Decision:
     engagement_score: int | None = None
     contact_consent: bool | None = None
     reasons: Sequence[Mapping[str, Any]] = ()
+    value: float = 1.0
     at: datetime = field(default_factory=now)
     decision_id: str = field(default_factory=lambda: new_id("dec"))
 

@@ -54,6 +54,7 @@ _KNOWN: Final = (
     "score",
     "proposed_stage",
     "explained",
+    "expected",
 )
 
 
@@ -160,6 +161,7 @@ def _decide(connection: sa.Connection, lead: _Held, decision: Decision, pages: _
         row["score"] = decision.score
         row["proposed_stage"] = str(decision.proposed_stage)
         row["explained"] = _json(_explained(decision))
+        row["expected"] = decision.probability * decision.value
     row["first_seen_us"] = min(row["first_seen_us"] or at_us, at_us)
     row["updated_us"] = max(row["updated_us"] or at_us, at_us)
     stage = lead.standing.stage
@@ -494,6 +496,7 @@ def _stub(lead_id: str) -> dict[str, Any]:
         "score": None,
         "proposed_stage": None,
         "explained": None,
+        "expected": 0.0,
     }
 
 

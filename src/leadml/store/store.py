@@ -29,6 +29,7 @@ from leadml.store.hindsight import Followed
 from leadml.store.keyring import Key, KeyCache
 from leadml.store.lane import Lane
 from leadml.store.lessons import TrainingTable
+from leadml.store.lives import Happened, Happening, Lives
 from leadml.store.migrate import latest_revision, migrate, revision_of
 from leadml.store.once import Claim, Once
 from leadml.store.outgoing import Outgoing
@@ -103,7 +104,7 @@ class Store:
     >>> folder = tempfile.TemporaryDirectory()
     >>> store = Store(f"sqlite:///{folder.name}/leadml.db")
     >>> store.migrate()
-    '0003'
+    '0004'
     >>> text, key = store.create_key("hubspot", ["score"])
     >>> store.verify_key(text).name, store.verify_key("leadml_wrong")
     ('hubspot', None)
@@ -120,6 +121,8 @@ class Store:
         self._tombstone_key: bytes | None = None
         self.outgoing = Outgoing(self._write, self._read, self._audit)
         """Endpoints and deliveries of webhooks."""
+        self.lives = Lives(self._write, self._read, self._erased)
+        """Leads one by one, page by page and as a queue; their events."""
         self.people = People(self._write, self._read, self._write_later, self._audit)
         """Users and sessions."""
 
@@ -263,6 +266,16 @@ class Store:
             return stage
 
         return self._write(effect)
+
+    def record_happenings(
+        self,
+        happenings: Sequence[Happening],
+        *,
+        claimed: Claim | None = None,
+        answer: Answer | None = None,
+    ) -> list[Happened]:
+        """Store what leads did; see :meth:`leadml.store.lives.Lives.happen`."""
+        return self._do(self.lives.record_happenings, happenings, claimed, answer)
 
     # --- what is known ---------------------------------------------------------------
 

@@ -61,7 +61,7 @@ leads = sa.Table(
     sa.Column("score", sa.Integer),
     sa.Column("proposed_stage", sa.Text),
     sa.Column("explained", sa.Text),
-    sa.Column("expected", sa.Double),
+    sa.Column("expected", sa.Double, nullable=False, server_default="0"),
     sa.Index(None, "stage", "expected", "lead_id"),
     sa.Index(None, "updated_us", "lead_id"),
     sa.Index("ix_leads_prefix", "lead_id", postgresql_ops={"lead_id": "text_pattern_ops"}),

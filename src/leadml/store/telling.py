@@ -13,7 +13,17 @@ from leadml.store import tables
 from leadml.store.records import iso_of, us_of
 from leadml.store.remembering import events_of
 
-__all__ = ["counts", "decision", "export", "history", "lead", "messages", "queue", "settle"]
+__all__ = [
+    "counts",
+    "decision",
+    "export",
+    "history",
+    "lead",
+    "messages",
+    "plain",
+    "queue",
+    "settle",
+]
 
 _JSON = ("attributes", "inputs", "contributions", "details", "payload", "explained", "log")
 
@@ -24,7 +34,7 @@ def lead(connection: sa.Connection, lead_id: str) -> dict[str, Any] | None:
     row = connection.execute(chosen).mappings().first()
     if row is None:
         return None
-    found = _plain(row)
+    found = plain(row)
     for name in ("reached", "latest_event"):
         found.pop(name, None)
     return found
@@ -34,7 +44,7 @@ def decision(connection: sa.Connection, decision_id: str) -> dict[str, Any] | No
     """A past decision with inputs, contributions, lines and versions, to replay it."""
     chosen = sa.select(tables.decisions).where(tables.decisions.c.decision_id == decision_id)
     row = connection.execute(chosen).mappings().first()
-    return None if row is None else _plain(row)
+    return None if row is None else plain(row)
 
 
 def history(connection: sa.Connection, lead_id: str) -> list[dict[str, Any]]:
@@ -59,20 +69,19 @@ def history(connection: sa.Connection, lead_id: str) -> list[dict[str, Any]]:
 def export(connection: sa.Connection, lead_id: str) -> dict[str, Any] | None:
     """All that is stored about a lead, for a request of access; None if nothing is."""
     known = lead(connection, lead_id)
-    if known is None:
-        return None
-    found: dict[str, Any] = {"lead": known}
+    found: dict[str, Any] = {} if known is None else {"lead": known}
     for label, table, order in (
         ("decisions", tables.decisions, "at_us"),
         ("outcomes", tables.outcomes, "occurred_us"),
+        ("events", tables.events, "occurred_us"),
         ("consents", tables.consents, "at_us"),
         ("changes", tables.stages, "change_id"),
         ("messages", tables.outbox, "seq"),
         ("deliveries", tables.deliveries, "seq"),
     ):
         chosen = sa.select(table).where(table.c.lead_id == lead_id).order_by(table.c[order])
-        found[label] = [_plain(row) for row in connection.execute(chosen).mappings()]
-    return found
+        found[label] = [plain(row) for row in connection.execute(chosen).mappings()]
+    return found if any(found.values()) else None
 
 
 def queue(
@@ -100,14 +109,14 @@ def queue(
                 sa.and_(c.probability == probability, c.lead_id > lead_id),
             )
         )
-    return [_plain(row) for row in connection.execute(chosen).mappings()]
+    return [plain(row) for row in connection.execute(chosen).mappings()]
 
 
 def messages(connection: sa.Connection, limit: int) -> list[dict[str, Any]]:
     """Messages of the outbox that are not settled, oldest first."""
     c = tables.outbox.c
     chosen = sa.select(tables.outbox).where(c.settled_us.is_(None)).order_by(c.seq).limit(limit)
-    return [_plain(row) for row in connection.execute(chosen).mappings()]
+    return [plain(row) for row in connection.execute(chosen).mappings()]
 
 
 def settle(connection: sa.Connection, seqs: list[int], at_us: int) -> int:
@@ -129,7 +138,7 @@ def counts(connection: sa.Connection) -> dict[str, int]:
     }
 
 
-def _plain(row: Any) -> dict[str, Any]:
+def plain(row: Any) -> dict[str, Any]:
     """A row with moments as ISO text, JSON parsed and absent values left out."""
     found: dict[str, Any] = {}
     for name, value in row.items():
