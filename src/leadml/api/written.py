@@ -29,7 +29,6 @@ from leadml.service.answers import (
     PLACES,
     TEXT_SHOWN,
     WARNINGS_SHOWN,
-    all_readable,
     refuse_unreadable,
     warnings_shown,
 )
@@ -262,21 +261,19 @@ class Pen:
         n_reasons: int | None = 5,
     ) -> tuple[list[bytes], Tally]:
         """For each lead what :meth:`one` writes, or why it cannot be read; and the counts."""
-        schema = self._scorer.schema
+        scorer = self._scorer
         refused: dict[int, LeadmlError] = {}
-        sound = list(range(len(leads)))
-        if not all_readable(schema, leads):
+        sound: Sequence[int] = range(len(leads))
+        batch = scorer.many(leads, collect=True)
+        if batch.nested or batch.errors or any(map(scorer.schema.sources.isdisjoint, leads)):
             for row, lead in enumerate(leads):
                 try:
-                    refuse_unreadable(schema, lead)
+                    refuse_unreadable(scorer.schema, lead)
                 except (InvalidField, UnknownField) as error:
                     refused[row] = error
+            refused = {**batch.errors, **refused}
             sound = [row for row in sound if row not in refused]
-        batch = self._scorer.many([leads[row] for row in sound], collect=True)
-        if batch.errors:
-            refused.update((sound[at], error) for at, error in batch.errors.items())
-            sound = [row for row in sound if row not in refused]
-            batch = self._scorer.many([leads[row] for row in sound])
+            batch = scorer.many([leads[row] for row in sound])
         shown = list(map(digits4, batch.probability.tolist()))
         passed = np.searchsorted(self._lines, shown, side="right")
         written = self._write([lead_ids[row] for row in sound], batch, shown, passed, n_reasons)

@@ -12,7 +12,8 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from itertools import repeat
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,7 @@ CHUNK_ROWS = 8192
 MISSING_IS_NEWS = 0.05  # a missing field is warned of when training lacked it more rarely
 
 _ABSENT = object()
+_NESTED: Final = frozenset({dict, list})
 
 
 class Warned(NamedTuple):
@@ -72,6 +74,7 @@ class Batch:
 
     ``contributions`` has shape (n, n_columns). Rows of ``errors`` (position from 0)
     could not be read and hold NaN. ``noticed`` holds each warning once, with its rows.
+    ``nested`` says that a list or an object stood where one value belongs.
     """
 
     log_odds: NDArray[np.float64]
@@ -83,6 +86,7 @@ class Batch:
     readings: list[NDArray[Any]]
     errors: dict[int, InvalidField] = field(default_factory=dict)
     noticed: list[tuple[Warned, NDArray[np.intp]]] = field(default_factory=list)
+    nested: bool = False
 
     @cached_property
     def warnings(self) -> dict[int, list[Warned]]:
@@ -133,6 +137,9 @@ class Scorer:
             _known_texts(column, table) if column.kind is Kind.CATEGORY else {}
             for column, table in zip(columns, tables, strict=True)
         ]
+        self._texts = [
+            _Texts(column, known) for column, known in zip(columns, self._known, strict=True)
+        ]
         self._steps = [
             (
                 column.source,
@@ -150,6 +157,7 @@ class Scorer:
         self._strides = [pair.cells.shape[1] for pair in pairs]
         self._offset = np.cumsum([0, *(pair.cells.size for pair in pairs)])[:-1].astype(np.intp)
         halves = [pair.cells.ravel() * 0.5 for pair in pairs]  # exact: a power of two
+        self._halves = halves
         self._cells = np.concatenate(halves) if halves else np.empty(0)
         # one lead: cell of pair p = offset + bin of first * stride + bin of second
         self._both = np.array([*self._first, *self._second], dtype=np.intp)
@@ -249,8 +257,18 @@ class Scorer:
         noticed: list[tuple[Warned, NDArray[np.intp]]] = []
         readings: list[NDArray[Any]] = []
         bins: list[NDArray[np.int32]] = []
+        nested = False
         for i, column in enumerate(self.schema.columns):
-            read = read_column(column, columns[column.source])
+            raw = columns[column.source]
+            if type(raw) is tuple:  # of mappings: may hold anything, and mostly known texts
+                if column.kind is Kind.CATEGORY and not column.derive:
+                    found = self._find_texts(i, raw, noticed)
+                    if found is not None:
+                        readings.append(found[0])
+                        bins.append(found[1])
+                        continue
+                nested = nested or not _NESTED.isdisjoint(map(type, raw))
+            read = read_column(column, raw)
             if read.bad_rows:
                 self._refuse(column.source, read, errors, collect=collect, where=where)
             readings.append(read.values)
@@ -283,6 +301,7 @@ class Scorer:
             readings=readings,
             errors=errors,
             noticed=noticed,
+            nested=nested,
         )
         for row in errors:
             batch.log_odds[row] = batch.probability[row] = np.nan
@@ -326,6 +345,44 @@ class Scorer:
             noticed.append((_missing(column.name), np.flatnonzero(gone)))
         return at
 
+    def _find_texts(
+        self, i: int, raw: tuple[Any, ...], noticed: list[tuple[Warned, NDArray[np.intp]]]
+    ) -> tuple[NDArray[Any], NDArray[np.int32]] | None:
+        """Readings and bins of a column of mostly known texts; None where one is no value."""
+        column, table, texts = self.schema.columns[i], self.scorecard.columns[i], self._texts[i]
+        try:
+            codes = np.fromiter(map(texts.code, raw, repeat(-1)), np.intp, len(raw))
+        except TypeError:  # a list or an object
+            return None
+        other = np.flatnonzero(codes < 0)
+        values = texts.values[codes]
+        at = texts.bins[codes]
+        if len(other):
+            memory: dict[str, str | None] = {}
+            unseen = []
+            for row in other.tolist():
+                value = raw[row]
+                if type(value) is str:
+                    text = memory.get(value, "")
+                    if text == "":
+                        text = memory[value] = text_of(value)
+                else:
+                    text = text_of(value)
+                values[row] = text
+                codes[row] = code = texts.code(text, -1)
+                if code < 0:
+                    unseen.append(row)
+                    at[row] = table.unseen_bin
+                else:
+                    at[row] = texts.bins[code]
+            if unseen:
+                noticed.append((_unseen(column.name), np.array(unseen, dtype=np.intp)))
+        if column.missing_share < MISSING_IS_NEWS:
+            gone = np.flatnonzero(codes == texts.missing)
+            if len(gone):
+                noticed.append((_missing(column.name), gone))
+        return values, at
+
     def _bin_texts(
         self, i: int, read: Readings, noticed: list[tuple[Warned, NDArray[np.intp]]]
     ) -> NDArray[np.int32]:
@@ -360,11 +417,10 @@ class Scorer:
             summed[i] = points
         first, second = self._first, self._second
         halves = []
-        for p, (a, b) in enumerate(zip(first, second, strict=True)):
-            cell = bins[a] * self._strides[p]
+        for a, b, stride, cells in zip(first, second, self._strides, self._halves, strict=True):
+            cell = bins[a] * stride
             cell += bins[b]
-            cell += self._offset[p]
-            half = self._cells.take(cell)
+            half = cells.take(cell)
             summed[a] += half
             halves.append(half)
         for b, half in zip(second, halves, strict=True):
@@ -405,6 +461,16 @@ class Scorer:
     def reasons(self, scored: Scored, limit: int | None = 5) -> tuple[list[dict[str, Any]], float]:
         """Reasons of one lead, strongest first, and the log-odds of all others."""
         return self.wording.one(scored.contributions, scored.raw, limit)
+
+
+class _Texts:
+    """The known texts of a column, numbered; the last is missing."""
+
+    def __init__(self, column: Column, known: Mapping[str | None, int]) -> None:
+        self.code = {text: code for code, text in enumerate(known)}.get
+        self.missing = self.code(None)
+        self.values = np.array([*known, None], dtype=object)
+        self.bins = np.array([*known.values(), 0], dtype=np.int32)
 
 
 _Step = Callable[[Any, list[Warned]], tuple[int, float, float | str | None]]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from typing import Any, Final, NamedTuple, Protocol
 
 from leadml.errors import InvalidField, LeadmlError, UnknownField
@@ -21,7 +20,6 @@ __all__ = [
     "Cutoffs",
     "Exact",
     "Versions",
-    "all_readable",
     "answer",
     "answered",
     "answers",
@@ -122,13 +120,6 @@ def refuse_unreadable(schema: Schema, lead: Mapping[str, Any]) -> None:
                 pointer="/lead/" + name.replace("~", "~0").replace("/", "~1"),
                 fix="send flat fields: one value each",
             )
-
-
-def all_readable(schema: Schema, leads: Sequence[dict[str, Any]]) -> bool:
-    """Whether :func:`refuse_unreadable` refuses none; quicker than asking for each."""
-    if any(map(schema.sources.isdisjoint, leads)):
-        return False
-    return _NESTED.isdisjoint(map(type, chain.from_iterable(map(dict.values, leads))))
 
 
 def answer(
