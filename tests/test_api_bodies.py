@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadml.api.bodies import MAX_DEPTH, Disconnected, parse, read_body
+from leadml.api.bodies import _LARGE, MAX_DEPTH, Disconnected, _marks, parse, read_body
 from leadml.errors import BodyTimeout, InvalidBody, TooLarge, UnsupportedEncoding
 
 JSON_VALUES = st.recursive(
@@ -86,6 +87,27 @@ def test_numbers_beyond_are_refused(number: str) -> None:
 def test_numbers_at_the_edge_are_read(number: str) -> None:
     """The outermost 64-bit integers and large floats are read."""
     assert parse(number.encode()) == json.loads(number)
+
+
+@pytest.mark.parametrize("digits", ["18446744073709551616", "-9223372036854775809"])
+@pytest.mark.parametrize("name", ["b", "a"])
+def test_large_bodies_are_looked_over_alike(digits: str, name: str) -> None:
+    """Beyond a few kilobytes, doubles, long integers and colons in texts are found as before."""
+    filler = ", ".join(f'"f{k}": [{{"text": "at 12:{k} [{{"}}, {k}]' for k in range(1_000))
+    sound = f'{{"a": 1, {filler}}}'.encode()
+    assert parse(sound) == json.loads(sound)
+    bad = f'{{"a": 1, {filler}, "{name}": {digits if name == "b" else 1}}}'.encode()
+    with pytest.raises(InvalidBody):
+        parse(bad)
+
+
+@given(st.text('{}[]:,0123456789 "a', max_size=60), st.booleans())
+def test_marks_are_counted_alike(text: str, large: bool) -> None:
+    """Both ways of looking a body over find the same."""
+    body = text.encode()
+    found = _marks(body + b" " * (_LARGE if large else 0))
+    runs = re.findall(r"[0-9]{19,}", text)
+    assert found == (text.count("{") + text.count("["), text.count(":"), bool(runs))
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import asyncio
 import json
 from typing import Any, Final
 
+import numpy as np
 import orjson
 from starlette.types import Receive, Scope
 
@@ -21,6 +22,7 @@ __all__ = ["MAX_DEPTH", "Disconnected", "parse", "read_body"]
 MAX_DEPTH: Final = 16
 _DIGITS: Final = bytes.maketrans(b"123456789", b"0" * 9)
 _LONG: Final = b"0" * 19  # an integer beyond 64 bits has at least so many digits
+_LARGE: Final = 8_192  # a body of so many bytes is looked over by numpy
 _LEAST: Final = -(2**63)
 _MOST: Final = 2**64 - 1
 
@@ -143,16 +145,31 @@ def parse(body: bytes) -> Any:
             else "the body is empty",
             fix="send one JSON object in UTF-8",
         ) from None
-    names = _names(data, body.count(b"{") + body.count(b"["))
+    openings, colons, long = _marks(body)
+    names = _names(data, openings)
     # Every name brings one colon outside texts. As many colons as names that survived:
     # no name was lost, and no text holds a colon.
-    if _LONG in body.translate(_DIGITS) or (
-        body.count(b":") != names and not _colons_are_in_texts(body, data, names)
-    ):
+    if long or (colons != names and not _colons_are_in_texts(body, data, names)):
         _parse_exactly(body)
     if b"\\" in body and b"\\u0000" in body:
         _refuse_nul(data)
     return data
+
+
+def _marks(body: bytes) -> tuple[int, int, bool]:
+    """Opening brackets, colons, and whether some digits may be an integer beyond 64 bits."""
+    if len(body) < _LARGE:
+        openings = body.count(b"{") + body.count(b"[")
+        return openings, body.count(b":"), _LONG in body.translate(_DIGITS)
+    code = np.frombuffer(body, dtype=np.uint8)
+    brackets = np.count_nonzero((code | 0x20) == 0x7B)  # [ and { differ in one bit
+    digits = (code - 48) < 10  # wraps around below 48
+    run = 1
+    while run < len(_LONG):  # digits[i]: the run that begins at i is at least so long
+        more = min(run, len(_LONG) - run)
+        digits = digits[:-more] & digits[more:]
+        run += more
+    return int(brackets), int(np.count_nonzero(code == 0x3A)), bool(digits.any())
 
 
 def _names(data: Any, openings: int) -> int:
