@@ -12,6 +12,7 @@ import math
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -289,70 +290,66 @@ class Pen:
         passed: Ints,
         n_reasons: int | None,
     ) -> list[bytes]:
-        """Pieces of all leads side by side, a row each, then joined row by row."""
+        """Pieces of all leads side by side, then joined lead by lead."""
         n, width = batch.contributions.shape
         kept = width if n_reasons is None else min(n_reasons, width)
         order = np.argsort(-np.abs(batch.contributions), axis=1, kind="stable")
         ordered = np.take_along_axis(batch.contributions, order, axis=1)
-        pieces = np.empty((n, 4 + 5 * kept + 4), dtype=object)
-        pieces[:, 0] = list(map(_opening, lead_ids))
-        pieces[:, 1] = list(map(orjson.dumps, shown))
-        pieces[:, 2] = _looked_up(self._grades, batch.score * len(PLACES) + passed)
-        pieces[:, 3] = _looked_up(self._parts, batch.fit_score * 1000 + batch.engagement_score)
+        pieces: list[Iterable[bytes]] = [
+            map(_opening, lead_ids),
+            map(orjson.dumps, shown),
+            _looked_up(self._grades, batch.score * len(PLACES) + passed),
+            _looked_up(self._parts, batch.fit_score * 1000 + batch.engagement_score),
+        ]
         if kept and n:
-            self._write_reasons(
-                pieces[:, 4 : 4 + 5 * kept].reshape(n, kept, 5),
-                order[:, :kept],
-                ordered[:, :kept],
-                batch.readings,
-            )
+            pieces += self._reasons(order[:, :kept].T, ordered[:, :kept].T, batch.readings)
         if n_reasons is None:
-            pieces[:, -4] = b"]"
-            pieces[:, -3] = b""
+            pieces.append(repeat(b"]" + self._tail))
         else:
             other = np.zeros(n)
             for place in range(kept, width):
                 other += ordered[:, place]
-            pieces[:, -4] = b'],"other_log_odds":'
-            pieces[:, -3] = _looked_up(self._digits, digits_of(other).log_odds)
-        pieces[:, -2] = self._tail
-        pieces[:, -1] = b"]}"
+            pieces.append(repeat(b'],"other_log_odds":'))
+            pieces.append(_looked_up(self._digits, digits_of(other).log_odds))
+            pieces.append(repeat(self._tail))
+        ends = [b"]}"] * n
         for row, noted in self._all_noted(batch).items():
-            pieces[row, -1] = noted + b"]}"
-        return [b"".join(row) for row in pieces.tolist()]
+            ends[row] = noted + b"]}"
+        pieces.append(ends)
+        return list(map(b"".join, zip(*pieces, strict=False)))  # some repeat for ever
 
-    def _write_reasons(
+    def _reasons(
         self,
-        pieces: NDArray[Any],
         columns: Ints,
         points: NDArray[np.float64],
         readings: Sequence[NDArray[Any]],
-    ) -> None:
-        """Fill pieces of shape (n, kept, 5) with the reasons of columns, both (n, kept)."""
-        n, kept = columns.shape
+    ) -> list[list[bytes]]:
+        """Five pieces for each place; ``columns`` and ``points`` have shape (places, n)."""
+        places, n = columns.shape
         flat = columns.ravel()
         strengths = points.ravel()
-        made = np.empty((5, n * kept), dtype=object)
+        before, behind = np.empty((2, places * n), dtype=object)
         for i, said in enumerate(self._said):
-            places = np.flatnonzero(flat == i)
-            if not len(places):
+            found = np.flatnonzero(flat == i)
+            if not len(found):
                 continue
-            values = readings[i][places // kept].tolist()
+            values = readings[i][found % n].tolist()
             if readings[i].dtype.kind == "f":
                 values = [None if value != value else value for value in values]  # NaN
-            found = [said[value] for value in values]
-            made[0, places] = [before for before, _ in found]
-            made[3, places] = [behind for _, behind in found]
+            pairs = [said[value] for value in values]
+            before[found] = [pair[0] for pair in pairs]
+            behind[found] = [pair[1] for pair in pairs]
         digits = digits_of(strengths)
-        made[1] = _looked_up(self._digits, digits.log_odds)
-        made[2] = _looked_up(self._ratios, digits.odds_ratio)
-        made[4] = [_WORDS[place] for place in digits.words.tolist()]
+        ratios = _looked_up(self._ratios, digits.odds_ratio)
+        words = [_WORDS[place] for place in digits.words.tolist()]
         for at in np.flatnonzero(digits.odds_ratio == BY_HAND).tolist():
-            made[2, at] = _ratio(round(math.exp(strengths[at]), 2))
+            ratios[at] = _ratio(round(math.exp(strengths[at]), 2))
         for at in np.flatnonzero(digits.words == BY_HAND).tolist():
-            made[4, at] = _words(float(strengths[at]))
-        made[0, ::kept] = [before[1:] for before in made[0, ::kept].tolist()]  # the comma
-        pieces[:] = made.T.reshape(n, kept, 5)
+            words[at] = _words(float(strengths[at]))
+        opened = before.tolist()
+        opened[:n] = [piece[1:] for piece in opened[:n]]  # the comma
+        whole = (opened, _looked_up(self._digits, digits.log_odds), ratios, behind.tolist(), words)
+        return [kind[at : at + n] for at in range(0, places * n, n) for kind in whole]
 
     # --- warnings and counts ---------------------------------------------------------
 
