@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NoReturn
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -32,6 +33,8 @@ from leadml.api.policies import PolicyRoutes
 from leadml.api.problems import send_bytes
 from leadml.api.protocol import SERVER
 from leadml.api.routes import Routes, served_now
+from leadml.api.sessions import Sessions
+from leadml.api.sign_in import SignInRoutes
 from leadml.api.site import SiteRoutes
 from leadml.api.table import OPEN, Endpoint, Entry, Room
 from leadml.errors import LeadmlError
@@ -112,8 +115,10 @@ def create_app(
     written = DocumentRoutes(routes.served_or_none, settings.public_url)
     serving.follow_policy(memory.policy)
     policies = Policies(memory, serving)
-    pages = SiteRoutes(settings, Site(settings, serving), door)
-    rooms: list[Room] = [routes, written, filed, PolicyRoutes(settings, policies), pages]
+    sessions = door.sessions = Sessions(door, settings.public_url)
+    site = Site(settings, serving, memory, policies)
+    pages, sign_in = SiteRoutes(settings, site, door), SignInRoutes(settings, site, sessions)
+    rooms: list[Room] = [routes, written, filed, PolicyRoutes(settings, policies), pages, sign_in]
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
@@ -181,6 +186,7 @@ def create_app(
     given: dict[str, Any] = {
         "door": door,
         "allow_open": settings.allow_open,
+        "public_host": urlsplit(settings.public_url).netloc.lower(),
         "state": state,
         "metrics": metrics,
     }

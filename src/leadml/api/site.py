@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from http.cookies import CookieError, SimpleCookie
+from html import escape
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
 
@@ -17,15 +16,25 @@ from starlette.types import Receive, Scope, Send
 from leadml.api.bodies import read_body
 from leadml.api.door import Door, caller_of
 from leadml.api.gate import request_id_of
+from leadml.api.policies import FIGURES
 from leadml.api.problems import send_problem
+from leadml.api.sessions import cookies_of, proven, signed_in
 from leadml.api.table import OPEN, Entry
-from leadml.errors import CsrfInvalid, InvalidBody, InvalidParameter, LeadmlError, NotFound
-from leadml.reports.site.render import asset, render_fault, render_page
+from leadml.errors import (
+    InvalidBody,
+    InvalidField,
+    InvalidParameter,
+    LeadmlError,
+    NotFound,
+    ScopeMissing,
+    Unauthorized,
+)
+from leadml.reports.site.render import asset, render_fault, render_page, render_part
 from leadml.reports.site.texts import TEXTS, say
 from leadml.service.site import Site
 from leadml.settings import Settings
 
-__all__ = ["POLICY", "SiteRoutes"]
+__all__ = ["GUARDS", "POLICY", "SiteRoutes"]
 
 POLICY: Final = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
@@ -43,7 +52,7 @@ _KINDS: Final = {
     "js": b"text/javascript; charset=utf-8",
     "svg": b"image/svg+xml",
 }
-_GUARDS: Final = [
+GUARDS: Final = [
     (b"content-security-policy", POLICY.encode()),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"same-origin"),
@@ -77,6 +86,7 @@ class SiteRoutes:
     def entries(self) -> Iterable[Entry]:
         """The pages, their files and their forms; none is part of the API's document."""
         pages = (
+            ("/thresholds", self.thresholds),
             ("/model", self.model),
             ("/versions", self.versions),
         )
@@ -84,12 +94,26 @@ class SiteRoutes:
             yield Entry(path, "GET", run, "read", "", refused=self.refused)
         yield Entry("/static/{name}", "GET", self.file, OPEN, "")
         for path, scope, run in (
+            ("/thresholds", "read", self.save),
             ("/versions/promote", "manage", self.promote),
             ("/versions/rollback", "manage", self.rollback),
         ):
             yield Entry(path, "POST", run, scope, "", refused=self.refused)
 
     # --- pages ------------------------------------------------------------------------
+
+    async def thresholds(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Where the lines stand, what others would mean; ``?part=result`` gives that alone."""
+        asked = _asked(scope, "part", *FIGURES, "csrf", "note", "after")
+        told = partial(self.site.thresholds, _plan_of(asked))
+        if asked.get("part") == "result" and not _wants_json(scope):
+            body = await asyncio.to_thread(
+                lambda: render_part("thresholds", "result", told()).encode()
+            )
+            kind = b"text/html; charset=utf-8"
+            await _answer(send, 200, body, kind, [(b"cache-control", b"no-store")])
+            return
+        await self._page(scope, send, "thresholds", told)
 
     async def model(self, scope: Scope, receive: Receive, send: Send) -> None:
         """How good a version is, and what it learned."""
@@ -103,6 +127,27 @@ class SiteRoutes:
         await self._page(scope, send, "versions", told)
 
     # --- forms ------------------------------------------------------------------------
+
+    async def save(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Write a new version of the policy."""
+        form = await self._form(scope, receive)
+        caller = caller_of(scope)
+        if not caller.scopes & {"policy", "manage"}:
+            raise ScopeMissing(
+                "moving the lines needs a manager or an administrator",
+                fix="sign in as one, or ask one",
+            )
+        after = form.get("after", "")
+        version = await asyncio.to_thread(
+            partial(
+                self.site.save_policy,
+                _plan_of(form),
+                author=caller.name,
+                note=form.get("note", ""),
+                after=int(after) if after.isascii() and after.isdigit() else None,
+            )
+        )
+        await _see(send, "/thresholds", done="saved", version=version)
 
     async def promote(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Make a version the champion."""
@@ -159,11 +204,12 @@ class SiteRoutes:
 
     def _around(self, scope: Scope) -> Facts:
         """Who looks, in which colours, and what has just happened."""
-        jar = _jar(scope)
+        jar = cookies_of(scope)
         caller = caller_of(scope)
         open_ = self.door.guarded is False
         theme = jar.get(THEME, "auto")
-        token = jar.get(CSRF, "")
+        person = signed_in(scope)
+        token = person.proof if person else jar.get(CSRF, "")
         fresh = len(token) != 43
         query = scope["query_string"].decode("latin-1")
         parts = [pair for pair in parse_qsl(query, max_num_fields=40) if pair[0] != "done"]
@@ -174,6 +220,7 @@ class SiteRoutes:
             "open": open_,
             "person": None if open_ else {"name": caller.name},
             "can_manage": "manage" in caller.scopes,
+            "can_policy": bool(caller.scopes & {"policy", "manage"}),
             "can_write": "outcomes" in caller.scopes,
             "flash": _flash(dict(parse_qsl(query, max_num_fields=40))),
             "facts_address": f"{scope['path']}?{urlencode([*parts, ('format', 'json')])}",
@@ -189,6 +236,13 @@ class SiteRoutes:
         CsrfInvalid
             It does not carry the token of the page it stands on.
         """
+        form = await self._fields(scope, receive)
+        person = signed_in(scope)
+        proven(form.pop("csrf", ""), person.proof if person else cookies_of(scope).get(CSRF, ""))
+        return form
+
+    async def _fields(self, scope: Scope, receive: Receive) -> dict[str, str]:
+        """The fields of a form, wherever it was made."""
         body = await read_body(scope, receive, FORM_BYTES, self.settings.body_timeout_s)
         try:
             pairs = parse_qsl(
@@ -196,20 +250,16 @@ class SiteRoutes:
             )
         except ValueError:
             raise InvalidBody("the form cannot be read") from None
-        form = dict(pairs)
-        sent, kept = form.pop("csrf", ""), _jar(scope).get(CSRF, "")
-        if not kept or not hmac.compare_digest(sent.encode(), kept.encode()):
-            raise CsrfInvalid(
-                "the form is not from this page, or the page is too old",
-                fix="load the page again and repeat",
-            )
-        return form
+        return dict(pairs)
 
     async def refused(self, scope: Scope, receive: Receive, send: Send, error: LeadmlError) -> None:
         """A failure as a page, or as a problem document for programs."""
         if _wants_json(scope) or "text/html" not in _header(scope, b"accept"):
             request_id = scope.get("leadml.request_id") or request_id_of(scope)
             await send_problem(send, error, request_id)
+            return
+        if type(error) is Unauthorized and scope["method"] == "GET":
+            await self._to_sign_in(scope, send)
             return
         fault = {"title": error.title, "detail": error.detail, "fix": error.fix or ""}
         around = self._around(scope)
@@ -223,6 +273,29 @@ class SiteRoutes:
             b"text/html; charset=utf-8",
             [(b"cache-control", b"no-store"), *_cookies(around)],
         )
+
+    async def _to_sign_in(self, scope: Scope, send: Send) -> None:
+        """Ask who it is.
+
+        A browser that comes over a link of another site keeps its session back; it is sent
+        to the same page once more, then from here.
+        """
+        query = scope["query_string"].decode("latin-1")
+        path = scope["path"] + (f"?{query}" if query else "")
+        if _header(scope, b"sec-fetch-site") == "cross-site":
+            body = _AGAIN.format(address=escape(path)).encode()
+            kind = b"text/html; charset=utf-8"
+            await _answer(send, 200, body, kind, [(b"cache-control", b"no-store")])
+            return
+        location = f"/sign-in?{urlencode({'next': path})}".encode()
+        await _answer(send, 303, b"", b"text/plain", [(b"location", location)])
+
+
+_AGAIN: Final = (
+    '<!doctype html><html lang="en"><meta charset="utf-8">'
+    '<meta http-equiv="refresh" content="0;url={address}"><title>leadml</title>'
+    '<p><a href="{address}">leadml</a></p></html>'
+)
 
 
 def _asked(scope: Scope, *names: str) -> dict[str, str]:
@@ -244,6 +317,33 @@ def _asked(scope: Scope, *names: str) -> dict[str, str]:
     return found
 
 
+def _plan_of(asked: Mapping[str, str]) -> dict[str, Any]:
+    """The figures of a plan as a form or a query gives them; shares come in percent.
+
+    Raises
+    ------
+    InvalidField
+        A figure is no number.
+    """
+    found: dict[str, Any] = {}
+    basis = asked.get("basis")
+    if not basis:
+        return {}
+    for name in FIGURES:
+        text = asked.get(name, "")
+        if not text or (name == "sql_capacity_per_week" and basis != "capacity"):
+            continue
+        if name == "basis":
+            found[name] = text
+            continue
+        try:
+            figure = float(text)
+        except ValueError:
+            raise InvalidField(f"{name} must be a number", column=name) from None
+        found[name] = figure / 100 if name.endswith("precision") else figure
+    return found
+
+
 def _flash(query: Mapping[str, str]) -> dict[str, str] | None:
     """What a form did, told once; only texts of the catalogue are shown."""
     key = f"done.{query.get('done', '')}"
@@ -258,15 +358,6 @@ def _wants_json(scope: Scope) -> bool:
 
 def _header(scope: Scope, name: bytes) -> str:
     return next((v.decode("latin-1") for k, v in scope["headers"] if k == name), "")
-
-
-def _jar(scope: Scope) -> dict[str, str]:
-    """Cookies by name; none where the header is no list of cookies."""
-    try:
-        found = SimpleCookie(_header(scope, b"cookie"))
-    except CookieError:
-        return {}
-    return {name: morsel.value for name, morsel in found.items()}
 
 
 def _cookies(around: Facts) -> list[tuple[bytes, bytes]]:
@@ -294,7 +385,7 @@ async def _answer(
             "headers": [
                 (b"content-type", kind),
                 (b"content-length", str(len(body)).encode()),
-                *_GUARDS,
+                *GUARDS,
                 *headers,
             ],
         }

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
-from leadml.errors import InvalidField, LeadmlError, NoModel, VersionUnknown
+from leadml.errors import (
+    InvalidField,
+    LeadmlError,
+    NoModel,
+    PlanNotApplicable,
+    StoreUnavailable,
+    VersionUnknown,
+)
 from leadml.scorecard import Scorer
 from leadml.scorecard.maps import pair_maps
+from leadml.scorecard.scorer import probability_of
 from leadml.service.compare import compare
+from leadml.service.memory import Memory
+from leadml.service.past import horizon_of
+from leadml.service.policies import Policies
 from leadml.service.serving import Served, Serving
 from leadml.service.shelf import Shelf
 from leadml.settings import Settings
+from leadml.thresholds import Cohort
 
-__all__ = ["Site", "score_at"]
+__all__ = ["Site", "chance_at", "score_at"]
 
 NOBODY: Final = 1.0
 
@@ -33,6 +46,12 @@ def score_at(scorer: Scorer, probability: float) -> int:
     return scorer.score_of(math.log(p / (1 - p)))
 
 
+def chance_at(scorer: Scorer, score: int) -> float:
+    """The least chance of a lead with this score, in [0, 1]; score 0 gives 0."""
+    cuts = scorer.scorecard.reference.score
+    return probability_of(cuts[score - 1]) if 0 < score <= len(cuts) else 0.0
+
+
 class Site:
     """What pages ask: every method returns the facts of one page as plain data.
 
@@ -45,11 +64,19 @@ class Site:
         Name the model, MLflow and the memory.
     serving
         What is served.
+    memory
+        What is remembered; may be off.
+    policies
+        Draws lines and tells what they mean.
     """
 
-    def __init__(self, settings: Settings, serving: Serving) -> None:
+    def __init__(
+        self, settings: Settings, serving: Serving, memory: Memory, policies: Policies
+    ) -> None:
         self.settings = settings
         self.serving = serving
+        self.memory = memory
+        self.policies = policies
         self.shelf = Shelf(settings)
         self._maps: tuple[str, list[dict[str, Any]]] = ("", [])
 
@@ -89,6 +116,87 @@ class Site:
             "capacity_per_week": policy.capacity_per_week,
             "reason": policy.reason,
         }
+
+    # --- thresholds -------------------------------------------------------------------------
+
+    def thresholds(self, asked: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Where the lines stand, what others would mean, who moved them.
+
+        Parameters
+        ----------
+        asked
+            Figures of a plan to try, as ``Policies.preview`` takes them; those of the plan
+            in force when left out.
+
+        Returns
+        -------
+        dict
+            ``policy`` (in force), ``preview`` (the asked plan beside it, on the same
+            leads), ``bins`` (leads and conversions a week by score, two points each),
+            ``scores`` (of the lines), ``chances`` (at every tenth score), ``history``
+            (newest first), ``can_save``; ``problem`` where lines cannot be drawn anew.
+
+        Raises
+        ------
+        NoModel
+            Nothing is served.
+        InvalidField
+            The figures are no plan.
+        """
+        served = self.serving.current()
+        current = self.policies.current()
+        found: dict[str, Any] = {
+            "page": "thresholds",
+            "name": self.settings.model_name,
+            "version": served.version,
+            "policy": current,
+            "asked": {name: value for name, value in (asked or {}).items() if value is not None},
+            "can_save": self.memory.is_on,
+            "horizon_days": horizon_of(served).days,
+            "preview": None,
+            "bins": [],
+            "problem": None,
+            "history": self._history(served),
+        }
+        plan = found["asked"] or current["plan"]
+        try:
+            found["preview"] = preview = self.policies.preview(plan)
+            cohort = self.policies.past.looked(served).cohort
+        except PlanNotApplicable as error:
+            found["problem"] = {"detail": error.detail, "fix": error.fix or ""}
+            return found
+        found["bins"] = _bins(served.scorer, cohort)
+        found["chances"] = [
+            {"score": score, "chance": chance_at(served.scorer, score)}
+            for score in range(0, 101, 10)
+        ]
+        found["scores"] = {
+            which: {line: score_at(served.scorer, preview[which][line]) for line in ("mql", "sql")}
+            for which in ("setting", "current")
+        }
+        return found
+
+    def _history(self, served: Served) -> list[dict[str, Any]]:
+        """Versions of the policy with their lines as scores of today's model."""
+        try:
+            versions = self.policies.versions() if self.memory.is_on else []
+        except StoreUnavailable:
+            return []
+        return [
+            {
+                **version,
+                "mql_score": score_at(served.scorer, version["mql"]),
+                "sql_score": score_at(served.scorer, version["sql"]),
+            }
+            for version in versions
+        ]
+
+    def save_policy(
+        self, asked: Mapping[str, Any], *, author: str, note: str, after: int | None
+    ) -> str:
+        """Write a new version of the policy; returns its number. See ``Policies.put``."""
+        made = self.policies.put(asked, author=author, note=note, after=after)
+        return str(made["policy_version"])
 
     # --- model ------------------------------------------------------------------------------
 
@@ -249,6 +357,31 @@ class Site:
         _needs_reason(reason)
         self.shelf.rollback(reason, by=by)
         self.serving.refresh()
+
+
+def _bins(scorer: Scorer, cohort: Cohort) -> list[dict[str, Any]]:
+    """Leads and conversions a week by score, in bands of two points."""
+    scale = cohort.leads_per_week / cohort.n
+    leads, won = [0] * 50, [0] * 50
+    before = (0, 0)
+    for step, n, k in zip(
+        cohort.steps.tolist(), cohort.leads.tolist(), cohort.won.tolist(), strict=True
+    ):
+        at = min(score_at(scorer, step) // 2, 49)
+        leads[at] += n - before[0]
+        won[at] += k - before[1]
+        before = (n, k)
+    return [
+        {
+            "from": 2 * i,
+            "to": 2 * i + 2,
+            "leads": leads[i],
+            "conversions": won[i],
+            "leads_per_week": leads[i] * scale,
+            "conversions_per_week": won[i] * scale,
+        }
+        for i in range(50)
+    ]
 
 
 def _needs_reason(reason: str) -> None:

@@ -18,7 +18,7 @@ from leadml.reports.charts.reach import (
 )
 from leadml.reports.site.plot import Plot, nice_ticks
 
-__all__ = ["Live", "day_short", "percent_ticks"]
+__all__ = ["Live", "day_short", "percent_ticks", "whole_ticks"]
 
 Fact = Mapping[str, Any]
 
@@ -30,6 +30,11 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 def percent_ticks(values: Sequence[float]) -> list[tuple[float, str]]:
     """Values with their labels in percent."""
     return [(v, f"{100 * v:g}{words.THIN}%") for v in values]
+
+
+def whole_ticks(top: float, most: int = 4) -> list[tuple[float, str]]:
+    """Round amounts from 0 to at least ``top`` with their labels."""
+    return [(v, words.plain_number(v)) for v in nice_ticks(top, most)]
 
 
 def day_short(stamp: str) -> str:

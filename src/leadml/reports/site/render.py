@@ -14,9 +14,10 @@ from markupsafe import Markup
 from leadml.reports import words
 from leadml.reports.site.model import model_page
 from leadml.reports.site.texts import say
+from leadml.reports.site.thresholds import thresholds_page
 from leadml.reports.site.versions import versions_page
 
-__all__ = ["PAGES", "asset", "assets", "render_fault", "render_page"]
+__all__ = ["PAGES", "asset", "assets", "render_fault", "render_page", "render_part"]
 
 PAGES: Final = (
     ("overview", "/"),
@@ -28,8 +29,10 @@ PAGES: Final = (
 """Keys of the pages and their addresses, in the order of the navigation."""
 
 _VIEWS: Final[Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] = {
+    "thresholds": thresholds_page,
     "model": model_page,
     "versions": versions_page,
+    "sign_in": dict,
 }
 
 
@@ -50,6 +53,11 @@ def render_page(page: str, facts: Mapping[str, Any], around: Mapping[str, Any]) 
     return _template(page).render(**_around(around, here=page), **view)
 
 
+def render_part(page: str, part: str, facts: Mapping[str, Any]) -> str:
+    """One part of a page, for a script that replaces it."""
+    return _template(f"{page}_{part}").render(**_VIEWS[page](facts))
+
+
 def render_fault(fault: Mapping[str, Any], around: Mapping[str, Any]) -> str:
     """A failure as a page: ``title``, ``detail`` and, if known, ``fix``."""
     return _template("fault").render(**_around(around, here=""), fault=fault)
@@ -64,6 +72,7 @@ def _around(around: Mapping[str, Any], *, here: str) -> dict[str, Any]:
         "open": False,
         "flash": None,
         "can_manage": False,
+        "can_policy": False,
         "can_write": False,
         "facts_address": "",
         "bare": False,

@@ -29,3 +29,46 @@ $$("form[data-busy]").forEach(form => form.addEventListener("submit", () => {
   const said = $("[data-busy-here]", form); if (said) said.textContent = form.dataset.busy;
 }));
 $$("select[data-submit]").forEach(s => s.addEventListener("change", () => s.form.requestSubmit()));
+
+// thresholds: the server draws every setting; the newest answer counts
+const controls = $("#controls");
+if (controls) {
+  const number = new Intl.NumberFormat("en");
+  let asking = null, due = 0;
+  const fill = i => {
+    i.style.setProperty("--p", 100 * (i.value - i.min) / (i.max - i.min) + "%");
+    const said = i.dataset.untouched || i.dataset.unit.replace("{}", number.format(i.value));
+    $(`#${i.id}-out`).textContent = said; i.setAttribute("aria-valuetext", said);
+  };
+  const plan = () => {
+    const basis = $("input[name=basis]:checked", controls).value, asked = new URLSearchParams({ basis });
+    $$("[data-bases]", controls).forEach(box => {
+      const shown = box.dataset.bases.split(" ").includes(basis), i = $("input", box);
+      box.hidden = !shown; i.disabled = !shown || !!i.dataset.untouched;
+      if (!i.disabled) asked.set(i.name, i.value);
+      if (shown && i.dataset.untouched) i.disabled = false;
+    });
+    return asked;
+  };
+  const draw = async () => {
+    const asked = plan();
+    if (asking) asking.abort();
+    asking = new AbortController();
+    try {
+      const answer = await fetch(`/thresholds?part=result&${asked}`, { signal: asking.signal, headers: { "Accept": "text/html" } });
+      if (!answer.ok) return;
+      const told = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("#result");
+      if (!told) return;
+      const open = $$("#result details").map(d => d.open);
+      $("#result").replaceWith(told);
+      $$("#result details").forEach((d, i) => { d.open = !!open[i]; });
+      $("#moved").textContent = told.dataset.moved;
+      const save = $("#save"); if (save) save.disabled = told.dataset.same === "yes";
+      history.replaceState(null, "", `/thresholds?${asked}`);
+    } catch (error) { if (error.name !== "AbortError") throw error; }
+  };
+  $$("input[type=range]", controls).forEach(i => { fill(i); i.addEventListener("input", () => { delete i.dataset.untouched; fill(i); clearTimeout(due); due = setTimeout(draw, 30); }); });
+  $$("input[name=basis]", controls).forEach(i => i.addEventListener("change", draw));
+  ["csrf", "after", "note"].forEach(name => { const i = controls.elements[name]; if (i) i.disabled = false; });
+  controls.addEventListener("submit", e => { if (e.submitter && e.submitter.id !== "save") e.preventDefault(); $$("input[data-untouched]", controls).forEach(i => { i.disabled = true; }); });
+}
