@@ -252,6 +252,20 @@ class Scorer:
         }
         return self._score(columns, n, collect=False, where="row")
 
+    def bins(self, leads: Sequence[Mapping[str, Any]]) -> list[NDArray[np.int32]]:
+        """The bin of each lead in the table of every column, shape (n,) each.
+
+        What cannot be read counts as missing.
+        """
+        found = []
+        for i, column in enumerate(self.schema.columns):
+            read = read_column(column, [lead.get(column.source) for lead in leads])
+            if column.kind is Kind.NUMBER:
+                found.append(self._bin_numbers(i, read.values, []))
+            else:
+                found.append(self._bin_texts(i, read, []))
+        return found
+
     def _score(self, columns: Mapping[str, Any], n: int, *, collect: bool, where: str) -> Batch:
         errors: dict[int, InvalidField] = {}
         noticed: list[tuple[Warned, NDArray[np.intp]]] = []
