@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from leadml.evaluation.segments import by_level
+
 INDUSTRIES = ["Software", "Healthcare", "Manufacturing", "Retail", "Public sector", "Education"]
 INDUSTRY_POINTS = np.array([0.35, 0.55, 0.1, -0.3, -0.6, -0.25])
 SOURCES = ["Webinar", "Google Ads", "Referral", "Trade fair", "Cold list"]
@@ -118,6 +120,7 @@ def _simulated(n_test: int = 4000, seed: int = 7) -> dict[str, Any]:
     variance = {name: float(part.var()) for name, part in parts.items()}
     total = sum(variance.values())
     base_rate = float(y.mean())
+    chosen = p >= np.quantile(p, 0.8)
 
     def number(name: str, x: np.ndarray, edges: list[float]) -> dict[str, Any]:
         bins = np.searchsorted(edges, x, side="left")
@@ -354,6 +357,14 @@ def _simulated(n_test: int = 4000, seed: int = 7) -> dict[str, Any]:
             for b in range(10)
         ],
         "months": months,
+        "groups": [{"column": "company_size", "levels": by_level(y, p, employees, chosen)}],
+        "segments": [
+            {"column": "source", "levels": by_level(y, p, np.array(SOURCES)[source], chosen)},
+            {
+                "column": "industry",
+                "levels": by_level(y, p, np.array(INDUSTRIES)[industry], chosen),
+            },
+        ],
         "policy": {
             "version": "1",
             "mql": expected[0]["cutoff"],
@@ -383,7 +394,32 @@ def _simulated(n_test: int = 4000, seed: int = 7) -> dict[str, Any]:
                 "(AUC 0.78): a sign of drift.",
                 "columns": ["days_since_last_visit"],
                 "rows": [],
-                "evidence": {"auc": 0.78},
+                "evidence": {
+                    "figures": [{"column": "days_since_last_visit", "auc_of_newest": 0.78}],
+                    "shares": [
+                        {
+                            "what": "of the newest fifth",
+                            "column": "days_since_last_visit",
+                            "base": 0.2,
+                            "points": [
+                                {
+                                    "name": "up to 7",
+                                    "n": 900,
+                                    "rate": 0.41,
+                                    "low": 0.38,
+                                    "high": 0.44,
+                                },
+                                {
+                                    "name": "over 7",
+                                    "n": 3100,
+                                    "rate": 0.14,
+                                    "low": 0.13,
+                                    "high": 0.15,
+                                },
+                            ],
+                        }
+                    ],
+                },
                 "fix": "watch it, or drop it with --drop days_since_last_visit",
                 "page": "checks/LML003",
             },

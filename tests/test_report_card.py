@@ -19,12 +19,13 @@ def facts() -> dict[str, Any]:
 
 
 def test_the_card_has_its_chapters_in_order(facts: dict[str, Any]) -> None:
-    """Use, data, quality, thresholds, effects, limits, checks, method."""
+    """Use, data, quality, groups, thresholds, effects, limits, checks, method."""
     chapters = re.findall(r"^## (.*)$", model_card(facts), flags=re.MULTILINE)
     assert chapters == [
         "Intended use",
         "Data",
         "How good it is",
+        "Does it hold for everyone?",
         "Thresholds",
         "What drives conversion",
         "Limits",

@@ -210,10 +210,43 @@ def test_each_line_of_the_gate_has_icon_and_word(
 
 def test_a_silenced_check_stands_in_the_open_with_its_reason(html: str) -> None:
     """What people overruled is not folded away, says why, and where the check is explained."""
-    checks = html.split("The numbered checks of the data")[1].split("<details")[0]
+    open_ = re.sub(r"<details.*?</details>", "", html, flags=re.DOTALL)
+    checks = open_.split("The numbered checks of the data")[1].split("<section")[0]
     assert "Silenced because: accounts come again and again" in checks
     assert "checks/LML010" in checks
     assert "give the column the role id" not in checks
+
+
+def test_a_finding_shows_its_figures_and_a_chart(bare: dict[str, Any]) -> None:
+    """Shares by value are drawn, what was measured stands in a table; passed checks have none."""
+    page = render_report(bare)
+    assert page.count('class="plot evidence" viewBox="0 0 460 48"') == 1
+    text = Page(page).text
+    assert "days_since_last_visit: share of the newest fifth" in text
+    assert "AUC of newest" in text
+    assert "0.780" in text
+
+
+def test_every_level_of_a_group_is_told(bare: dict[str, Any]) -> None:
+    """Sizes, promise and outcome of the fairness table stand in the open."""
+    page = render_report(bare)
+    section = page[page.index("Does it hold for everyone?") :]
+    table = section[: section.index("The strongest columns")]
+    assert "<details" not in table
+    for level in bare["groups"][0]["levels"]:
+        for figure in (words.count(level["n"]), words.chance(level["observed"]), level["word"]):
+            assert figure in table
+
+
+def test_levels_with_few_conversions_are_not_judged(bare: dict[str, Any]) -> None:
+    """The page says so in place of a figure that would mean nothing."""
+    facts = copy.deepcopy({**bare, "segments": []})
+    for level in facts["groups"][0]["levels"]:
+        level["word"] = "too few to judge"
+        level.pop("roc_auc", None)
+    text = Page(render_report(facts)).text
+    assert "Company size: too few conversions to judge" in text
+    assert "No level holds enough conversions to judge." in text
 
 
 def test_silence_without_a_reason_is_said(bare: dict[str, Any]) -> None:
@@ -297,6 +330,8 @@ OPTIONAL = [
     "calibration",
     "score_bands",
     "months",
+    "groups",
+    "segments",
     "policy",
     "effects",
     "pairs",

@@ -150,7 +150,8 @@ def recalibrate(
         ],
         "recalibrated_from": champion.name,
     }
-    told.pop("months", None)
+    for part in ("months", "groups", "segments"):  # of leads tested when it was trained
+        told.pop(part, None)
     progress("measuring", 1, 1)
     return TrainingResult(
         scorecard=scorecard,

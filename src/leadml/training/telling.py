@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 import leadml
 from leadml.evaluation import Metrics
 from leadml.evaluation.curves import by_group, calibration, gains, score_bands
+from leadml.evaluation.segments import by_level
+from leadml.leads import Kind, Role
 from leadml.scorecard import Scorecard, Scorer
 from leadml.scorecard.editing import Edited
 from leadml.scorecard.effects import effects_of, pairs_of
@@ -29,6 +31,9 @@ from leadml.training.testing import Tested, baselines_of
 __all__ = ["Model", "facts_of"]
 
 Floats = NDArray[np.float64]
+
+SEGMENTS = 4
+"""Category columns, the most important first, that performance is told for by level."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,14 +59,15 @@ def facts_of(
     policy: Policy,
     weekly: tuple[float, bool],
     rows: pd.DataFrame,
+    tested_leads: pd.DataFrame,
     tested_with: Recency | None,
 ) -> dict[str, Any]:
     """Everything a report, a model card, a page may say, but for checks, gate, verdict.
 
     Parameters
     ----------
-    frame, rows
-        The whole table; its labelled leads.
+    frame, rows, tested_leads
+        The whole table; its labelled leads; the tested ones, in the order of ``tested``.
     plan, model, protocol, tested, metrics, policy
         Of the training.
     weekly
@@ -140,9 +146,40 @@ def facts_of(
             }
             for one in model.edits
         ]
+    facts |= _for_whom(config, facts["effects"], policy, tested, tested_leads)
     if labels.created_s is not None:
         _add_times(facts, labels, tested)
     return facts
+
+
+def _for_whom(
+    config: TrainConfig,
+    effects: list[dict[str, Any]],
+    policy: Policy,
+    tested: Tested,
+    leads: pd.DataFrame,
+) -> dict[str, Any]:
+    """Figures per level: ``groups`` of columns kept for that, ``segments`` of the strongest."""
+    groups = [name for name, said in config.columns.items() if said.role is Role.GROUP]
+    strong = [
+        effect["column"]
+        for effect in effects
+        if effect["kind"] == Kind.CATEGORY and effect["importance"] > 0
+    ]
+    chosen = tested.probability >= policy.mql
+    found: dict[str, Any] = {}
+    for key, names in (("groups", groups), ("segments", strong)):
+        there = [name for name in names if name in leads.columns]
+        told = [
+            {
+                "column": name,
+                "levels": by_level(tested.y, tested.probability, leads[name].tolist(), chosen),
+            }
+            for name in (there if key == "groups" else there[:SEGMENTS])
+        ]
+        if told:
+            found[key] = told
+    return found
 
 
 def _add_times(facts: dict[str, Any], labels: Labels, tested: Tested) -> None:

@@ -241,6 +241,7 @@ def _train(
         policy,
         (per_week, per_week_known),
         rows,
+        (rows if test_frame is None else test_frame).iloc[tested.rows],
         like.recency if like and protocol.kind == "forward" else None,
     )
     facts |= {"verdict": said.as_dict(), "checks": findings, "gate": gate.as_dict()}

@@ -31,8 +31,9 @@ class Finding:
     columns, rows
         Where; rows count from 1, at most 20 are kept.
     evidence
-        Plain data: ``figures`` (one mapping per column or case), and ``limit`` where a
-        figure is held against one. Never a value of a lead.
+        Plain data: ``figures`` (one mapping per column or case), ``limit`` where a figure is
+        held against one, ``shares`` where a chart says more (see ``checks.shares``). Never
+        a value of a single lead.
     fix
         What to do.
     page

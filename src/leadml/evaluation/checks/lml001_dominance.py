@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from leadml.evaluation.checks.finding import Check, Finding
+from leadml.evaluation.checks.shares import shares_by
 from leadml.evaluation.checks.signal import auc_alone, gain_of, lower_auc
 from leadml.evaluation.checks.table import CheckInput, listed
 
@@ -26,6 +27,9 @@ ALONE_SUSPECT: Final = 0.80
 
 SHARE_OF_GAIN: Final = 0.20
 """Share of the model's gain over the base rate that dropping a leak loses."""
+
+DRAWN: Final = 3
+"""Columns whose conversion by value stands in the evidence."""
 
 _SURE: Final = 0.70
 
@@ -67,6 +71,9 @@ def run(data: CheckInput) -> Finding:
     evidence = {
         "figures": figures,
         "limit": {"auc_alone": ALONE_BLOCKS, "with_share_of_gain": SHARE_OF_GAIN},
+        "shares": [
+            shares_by(data.reading(name), data.y, "converted", name) for name in names[:DRAWN]
+        ],
     }
     return CHECK.found(detail, columns=names, evidence=evidence)
 

@@ -6,6 +6,7 @@ import math
 from typing import Any, Final
 
 from leadml.evaluation.checks.finding import Check, Finding
+from leadml.evaluation.checks.shares import shares_of
 from leadml.evaluation.checks.table import CheckInput, listed
 from leadml.leads.estimate import percent
 
@@ -23,6 +24,7 @@ LIMIT: Final = 0.62
 """AUC of "is empty" that no honest column reached on eight real data sets."""
 
 _SURE_Z: Final = 4.0
+_DRAWN: Final = 3
 
 
 def run(data: CheckInput) -> Finding:
@@ -68,5 +70,21 @@ def run(data: CheckInput) -> Finding:
     if len(names) > 1:
         detail += f" The same holds for {listed(names[1:])}."
     return CHECK.found(
-        detail, columns=names, evidence={"figures": figures, "limit": {"auc_of_empty": LIMIT}}
+        detail,
+        columns=names,
+        evidence={
+            "figures": figures,
+            "limit": {"auc_of_empty": LIMIT},
+            "shares": [_drawn(data, name) for name in names[:_DRAWN]],
+        },
     )
+
+
+def _drawn(data: CheckInput, name: str) -> dict[str, Any]:
+    empty = data.reading(name).empty[data.known]
+    return {
+        "what": "converted",
+        "column": name,
+        "base": round(float(data.outcome.mean()), 4),
+        "points": shares_of(["filled", "empty"], [~empty, empty], data.outcome),
+    }

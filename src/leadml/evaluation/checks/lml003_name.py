@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from leadml.evaluation.checks.finding import Check, Finding
+from leadml.evaluation.checks.shares import shares_by
 from leadml.evaluation.checks.signal import auc_alone
 from leadml.evaluation.checks.table import CheckInput, listed
 
@@ -41,6 +42,7 @@ _QUIET: Final = frozenset(
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _TELLS: Final = 0.55
+_DRAWN: Final = 3
 
 
 def speaks_of_afterwards(name: str) -> bool:
@@ -77,5 +79,11 @@ def run(data: CheckInput) -> Finding:
         f"The name{'s' if many else ''} {listed(names)} sound{'' if many else 's'} like something"
         " known only after a lead was worked.",
         columns=names,
-        evidence={"figures": figures},
+        evidence={
+            "figures": figures,
+            "shares": [
+                shares_by(data.reading(name), data.y, "converted", name)
+                for name in (names[:_DRAWN] if judged else ())
+            ],
+        },
     )

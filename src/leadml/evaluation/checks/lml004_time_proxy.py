@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 
 from leadml.evaluation.checks.finding import Check, Finding
+from leadml.evaluation.checks.shares import shares_by
 from leadml.evaluation.checks.signal import cells_of, encoded
 from leadml.evaluation.checks.table import CheckInput, listed
 from leadml.evaluation.metrics import roc_auc_of
@@ -67,5 +68,15 @@ def run(data: CheckInput) -> Finding:
     )
     figures = [{"column": name, "auc_of_newest": round(auc, 4)} for auc, name in proxies]
     return CHECK.found(
-        detail, columns=names, evidence={"figures": figures, "limit": {"auc_of_newest": LIMIT}}
+        detail,
+        columns=names,
+        evidence={
+            "figures": figures,
+            "limit": {"auc_of_newest": LIMIT},
+            "shares": [
+                shares_by(
+                    data.reading(names[0]), late.astype(float), "of the newest fifth", names[0]
+                )
+            ],
+        },
     )

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from leadml.evaluation.checks.finding import Check, Finding
+from leadml.evaluation.checks.shares import course_of
 from leadml.evaluation.checks.table import CheckInput, counted
 from leadml.leads.estimate import percent
 
@@ -59,7 +60,15 @@ def run(data: CheckInput) -> Finding:
                     "figures": [
                         {"part": i + 1, "n": int(size[i]), "n_conversions": int(won[i])}
                         for i in range(_SLICES)
-                    ]
+                    ],
+                    "shares": [
+                        {
+                            "what": "converted",
+                            "column": "",
+                            "base": round(float(y.mean()), 4),
+                            "points": course_of(data),
+                        }
+                    ],
                 },
             )
     return CHECK.passed("Conversions were recorded from the first lead to the last.")

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from leadml.evaluation.checks.finding import Check, Finding
+from leadml.evaluation.checks.shares import course_of
 from leadml.evaluation.checks.table import CheckInput
 from leadml.leads.estimate import percent
 
@@ -61,6 +62,16 @@ def run(data: CheckInput) -> Finding:
         return CHECK.found(
             f"The newest tenth of the leads converts at {percent(p_new)}, the others at"
             f" {percent(p_old)}: many of the young ones may still convert, but count as lost.",
-            evidence={"figures": [figures]},
+            evidence={
+                "figures": [figures],
+                "shares": [
+                    {
+                        "what": "converted",
+                        "column": "",
+                        "base": round(float(y.mean()), 4),
+                        "points": course_of(data),
+                    }
+                ],
+            },
         )
     return CHECK.passed("The newest leads convert about as often as older ones.", figures)

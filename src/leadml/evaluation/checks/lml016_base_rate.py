@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from leadml.evaluation.checks.finding import Check, Finding
+from leadml.evaluation.checks.shares import course_of
 from leadml.evaluation.checks.table import CheckInput
 from leadml.leads.estimate import percent
 
@@ -60,7 +61,17 @@ def run(data: CheckInput) -> Finding:
         return CHECK.found(
             f"The newest fifth of the leads converts at {percent(p_new)}, the rest at"
             f" {percent(p_old)}.",
-            evidence=evidence,
+            evidence={
+                **evidence,
+                "shares": [
+                    {
+                        "what": "converted",
+                        "column": "",
+                        "base": round(p_old, 4),
+                        "points": course_of(data),
+                    }
+                ],
+            },
         )
     return CHECK.passed(
         f"The newest fifth of the leads converts at {percent(p_new)}, the rest at"

@@ -9,6 +9,7 @@ import numpy as np
 from leadml.evaluation.checks.finding import Check, Finding
 from leadml.evaluation.checks.lml004_time_proxy import LIMIT as PROXY
 from leadml.evaluation.checks.lml004_time_proxy import newest, tells_time
+from leadml.evaluation.checks.shares import shares_by
 from leadml.evaluation.checks.signal import auc_error, cells_of, psi
 from leadml.evaluation.checks.table import CheckInput, listed
 from leadml.evaluation.metrics import roc_auc_of
@@ -28,6 +29,7 @@ _PSI: Final = 0.5
 _TOLD: Final = 0.56
 _REVERSED: Final = 0.47
 _SMOOTH: Final = 20.0
+_DRAWN: Final = 2
 
 
 def run(data: CheckInput) -> Finding:
@@ -67,7 +69,24 @@ def run(data: CheckInput) -> Finding:
         if reversed_
         else f"The values of {listed(names)} moved markedly in the newest fifth of the leads."
     )
-    return CHECK.found(detail, columns=names, evidence={"figures": figures, "limit": {"psi": _PSI}})
+    evidence = {
+        "figures": figures,
+        "limit": {"psi": _PSI},
+        "shares": [_drawn(data, name, late) for name in (reversed_ or names)[:_DRAWN]],
+    }
+    return CHECK.found(detail, columns=names, evidence=evidence)
+
+
+def _drawn(data: CheckInput, name: str, late: np.ndarray[Any, Any]) -> dict[str, Any]:
+    """Conversion by value among the newest leads, beside that of the older ones."""
+    reading = data.reading(name)
+    newest = shares_by(reading, np.where(late, data.y, np.nan), "converted", name)
+    older = shares_by(reading, np.where(late, np.nan, data.y), "converted", name)
+    before = {point["name"]: point["rate"] for point in older["points"]}
+    for point in newest["points"]:
+        if point["name"] in before:
+            point["before"] = before[point["name"]]
+    return {**newest, "among": "the newest fifth"}
 
 
 def _relation(

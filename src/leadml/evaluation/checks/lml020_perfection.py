@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from leadml.evaluation.checks.finding import Check, Finding
+from leadml.evaluation.checks.shares import shares_by
 from leadml.evaluation.checks.signal import auc_alone, auc_error
 from leadml.evaluation.checks.table import CheckInput
 from leadml.evaluation.metrics import roc_auc_of
@@ -52,6 +53,9 @@ def run(data: CheckInput) -> Finding:
                 *({"column": n, "auc_alone": round(auc_alone(data, n), 4)} for n in strong),
             ],
             "limit": {"warns": WARNS, "blocks": BLOCKS},
+            "shares": [
+                shares_by(data.reading(name), data.y, "converted", name) for name in strong[:1]
+            ],
         },
         severity="blocks" if low >= BLOCKS else "warns",
     )
