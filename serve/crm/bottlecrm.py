@@ -141,6 +141,7 @@ class Crm:
         """Run one of its management commands."""
         done = subprocess.run(
             [str(self.commands / "django-admin"), *words],
+            cwd=self.surroundings["CRM_DIR"],  # it writes its logs where it is started
             env={**self.surroundings, **more},
             capture_output=True,
             text=True,

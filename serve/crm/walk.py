@@ -335,7 +335,7 @@ def _said(told: Told, leadml: str, key: str, lead_id: str) -> None:
 
 def _look(crm: Crm, lead_id: str, picture: Path) -> None:
     """Open the lead in the CRM's own administration and keep what is seen."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import FloatRect, sync_playwright
 
     with sync_playwright() as playwright:
         names = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -354,12 +354,8 @@ def _look(crm: Crm, lead_id: str, picture: Path) -> None:
         last = page.locator(".field-custom_fields").bounding_box()
         if first is None or last is None:
             raise NoCrm("the page of the lead shows neither company nor custom fields")
-        part = {
-            "x": 330.0,
-            "y": first["y"] - 8,
-            "width": 850.0,
-            "height": last["y"] + last["height"] - first["y"] + 16,
-        }
+        height = last["y"] + last["height"] - first["y"] + 16
+        part = FloatRect(x=330.0, y=first["y"] - 8, width=850.0, height=height)
         page.screenshot(path=str(picture), full_page=True, clip=part)
         browser.close()
 
