@@ -58,7 +58,6 @@ __all__ = [
     "NotFound",
     "NotProven",
     "OriginForeign",
-    "OriginRefused",
     "OutcomeInvalid",
     "Overloaded",
     "PlanNotApplicable",
@@ -546,14 +545,6 @@ class SignInThrottled(RequestError):
             fix="wait, or have the password set anew: leadml users password NAME",
         )
         self.retry_after_s = retry_after_s
-
-
-class OriginRefused(RequestError):
-    """A browser sent what no page of this server asked for."""
-
-    code = "origin_refused"
-    title = "The request does not come from a page of this server"
-    status = 403
 
 
 class HostRefused(RequestError):

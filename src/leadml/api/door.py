@@ -62,11 +62,14 @@ class Caller:
         What it opens.
     prefix
         Of the key; "" for a person or for anybody.
+    role
+        Of a signed-in person; "" for a key or for anybody.
     """
 
     name: str
     scopes: frozenset[str]
     prefix: str = ""
+    role: str = ""
 
 
 ANYBODY: Final = Caller("anybody on this machine", frozenset(SCOPES))
@@ -185,8 +188,15 @@ class Door:
         """Whether a key is needed; None while the database has not told yet."""
         return self.memory.guarded
 
-    async def admit(self, scope: Scope, needed: str) -> None:
+    async def admit(self, scope: Scope, needed: str, also: str = "") -> None:
         """Let a request in, or raise.
+
+        Parameters
+        ----------
+        needed
+            The scope of the route.
+        also
+            Another right that opens it.
 
         Raises
         ------
@@ -210,7 +220,12 @@ class Door:
                 )
         else:
             caller = self._at_hand(sent) or await self._looked_up(sent)
-        if needed not in caller.scopes:
+        if needed not in caller.scopes and (not also or also not in caller.scopes):
+            if caller.role:
+                raise ScopeMissing(
+                    f"the role {caller.role} does not open this",
+                    fix="ask an administrator for it: leadml users role NAME ROLE",
+                )
             raise ScopeMissing(
                 f"this route needs a key with the scope {needed}",
                 fix=f"make one: leadml keys create --scope {needed} --name NAME",

@@ -14,13 +14,14 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from leadml.api.bodies import Disconnected
-from leadml.api.door import Door
+from leadml.api.door import Door, refuse_foreign
 from leadml.api.drain import State
 from leadml.api.log import places_of
 from leadml.api.metrics import Metrics
 from leadml.api.problems import send_problem
 from leadml.api.table import Endpoint, endpoint_of
 from leadml.errors import (
+    HostRefused,
     Internal,
     KeysMissing,
     LeadmlError,
@@ -79,6 +80,36 @@ def _is_foreign_address(host: str) -> bool:
     return not is_loopback(host)
 
 
+def refuse_other_names(scope: Scope, public_host: str = "") -> None:
+    """Refuse what asks an open server for another name than this machine's.
+
+    A page of another site can have its name lead here and then read answers as its own.
+
+    Raises
+    ------
+    HostRefused
+        ``Host`` names something else.
+    """
+    for name, value in scope["headers"]:
+        if name == b"host":
+            if not _names_this_machine(value) and value.decode("latin-1").lower() != public_host:
+                raise HostRefused(
+                    "no key protects this server, so it is asked by the names of this machine only",
+                    fix="ask localhost or 127.0.0.1; behind a proxy set LEADML_PUBLIC_URL to the "
+                    "address that it answers, or make a key",
+                )
+            return
+
+
+@lru_cache(maxsize=64)
+def _names_this_machine(host: bytes) -> bool:
+    text = host.decode("latin-1")
+    if text.startswith("["):
+        return is_loopback(text[1:].partition("]")[0])
+    name = text.partition(":")[0].rstrip(".").lower()
+    return is_loopback(name) or name.endswith(".localhost")
+
+
 class Gate:
     """The outermost part of the API.
 
@@ -100,6 +131,9 @@ class Gate:
         before the server stops.
     metrics
         Told of every answer.
+    public_host
+        Another name than those of loopback by which the server is asked while it is open
+        to this machine; "" for none.
     max_waiting
         A request that found more than so many before it is refused at once; None
         refuses nobody. How many wait is told by :class:`leadml.api.protocol.Protocol`.
@@ -113,6 +147,7 @@ class Gate:
         allow_open: bool,
         state: State,
         metrics: Metrics,
+        public_host: str = "",
         max_waiting: int | None = None,
     ) -> None:
         self.app = app.entry.run if isinstance(app, Endpoint) else app
@@ -120,6 +155,7 @@ class Gate:
         self.route = None if self.entry is None else self.entry.path
         self.door = door
         self.allow_open = allow_open
+        self.public_host = public_host
         self.state = state
         self.metrics = metrics
         self.max_waiting = max_waiting
@@ -157,19 +193,20 @@ class Gate:
                 raise Overloaded("too many requests wait already", fix=_LATER)
             server = scope.get("server")
             guarded = self.door.guarded
-            if (
-                guarded is False
-                and not self.allow_open
-                and server
-                and _is_foreign_address(server[0])
-            ):
-                raise KeysMissing(
-                    "no key protects this API, so it answers this machine only",
-                    fix="make a key: leadml keys create --scope score --name NAME; or set "
-                    "LEADML_ALLOW_OPEN=true behind something that checks who asks",
-                )
-            if self.entry is not None and guarded is not False:
-                await self.door.admit(scope, self.entry.scope)
+            if guarded is False and not self.allow_open and server:
+                if _is_foreign_address(server[0]):
+                    raise KeysMissing(
+                        "no key protects this API, so it answers this machine only",
+                        fix="make a key: leadml keys create --scope score --name NAME; or set "
+                        "LEADML_ALLOW_OPEN=true behind something that checks who asks",
+                    )
+                if is_loopback(server[0]):
+                    refuse_other_names(scope, self.public_host)
+            if self.entry is not None:
+                if guarded is not False:
+                    await self.door.admit(scope, self.entry.scope)
+                else:
+                    refuse_foreign(scope)
             await self.app(scope, receive, send_named)
         except Disconnected:
             return

@@ -57,7 +57,7 @@ class PolicyRoutes:
         """The routes of this room."""
         return [
             Entry("/v1/policy", "GET", self.current, "read", "policy"),
-            Entry("/v1/policy", "PUT", self.put, "manage", "changePolicy"),
+            Entry("/v1/policy", "PUT", self.put, "manage", "changePolicy", also="policy"),
             Entry("/v1/policy/versions", "GET", self.versions, "read", "policyVersions"),
             Entry("/v1/policy/preview", "POST", self.preview, "read", "previewPolicy"),
             Entry("/v1/policy/curve", "GET", self.curve, "read", "policyCurve"),

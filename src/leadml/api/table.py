@@ -40,6 +40,9 @@ class Entry:
         Its ``operationId`` in the OpenAPI document; "" for a page that is not described.
     hot
         Answered before all routing; only for a POST without path parameters.
+    also
+        Another right that opens it: ``policy``, which managers have beside ``read`` and
+        ``outcomes``; "" for none.
     refused
         Answers a failure instead of the gate's problem document, as pages do.
 
@@ -57,6 +60,7 @@ class Entry:
     scope: str
     name: str
     hot: bool = False
+    also: str = ""
     refused: Refused | None = None
 
     def __post_init__(self) -> None:
@@ -95,7 +99,7 @@ class Endpoint:
         needed = self.entry.scope
         if needed is not OPEN:
             if self.door.guarded is not False:
-                await self.door.admit(scope, needed)
+                await self.door.admit(scope, needed, self.entry.also)
             elif self.entry.method != "GET":
                 refuse_foreign(scope)
         await self.entry.run(scope, receive, send)
