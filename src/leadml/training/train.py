@@ -17,7 +17,7 @@ from leadml.evaluation import Metrics, measure, verdict
 from leadml.evaluation.promotion import decide
 from leadml.leads import Schema
 from leadml.scorecard import Scorecard, Scorer
-from leadml.thresholds import Policy, ThresholdPlan, choose_policy
+from leadml.thresholds import Cohort, Policy, ThresholdPlan, policy_of
 from leadml.training.checking import check_history
 from leadml.training.config import FILE_ORDER, TrainConfig
 from leadml.training.encoding import encode
@@ -215,9 +215,10 @@ def _train(
     progress("measuring", 0, 1)
     metrics = measure(tested.y, tested.probability, protocol.name, config.seed)
     per_week, per_week_known = leads_per_week(labels)
-    policy = choose_policy(
-        tested.probability, tested.y, per_week, thresholds, leads_per_week_known=per_week_known
-    )
+    cohort = Cohort.of(
+        tested.probability, tested.y, per_week, leads_per_week_known=per_week_known
+    ).compact()
+    policy = policy_of(cohort, thresholds)
     said = verdict(metrics, int(y.sum()), baselines_of(tested, protocol.name), findings)
     rival = _rival(champion, config, labels, rows, test_frame, tested, retest)
     gate = decide(
@@ -244,7 +245,13 @@ def _train(
         (rows if test_frame is None else test_frame).iloc[tested.rows],
         like.recency if like and protocol.kind == "forward" else None,
     )
-    facts |= {"verdict": said.as_dict(), "checks": findings, "gate": gate.as_dict()}
+    facts |= {
+        "verdict": said.as_dict(),
+        "checks": findings,
+        "gate": gate.as_dict(),
+        "plan": thresholds.as_dict(),
+        "cohort": cohort.as_dict(),
+    }
     if champion is None and not gate.passed and said.word != "no":
         facts["notes"].append(
             f"A line of the gate failed ({', '.join(gate.failed)}). With no champion in place "
