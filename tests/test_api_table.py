@@ -67,6 +67,10 @@ def test_each_route_opens_to_its_scope_alone(
         headers = {} if kind == "none" else {"authorization": f"Bearer {keys[kind]}"}
         answer = ask(client, entry, headers)
         if entry.scope == OPEN or kind == entry.scope:
+            if answer.status_code == 403:  # forms want the token of their page besides
+                assert not entry.name
+                assert answer.json()["code"] in ("csrf_invalid", "sign_in_failed")
+                continue
             assert answer.status_code not in (401, 403), kind
             assert answer.status_code < 500 or answer.status_code == 503
         elif kind in SCOPES:

@@ -266,6 +266,15 @@ def test_wrong_passwords_are_answered_and_slowed(world: World) -> None:
         assert 10 <= int(slowed.headers["retry-after"]) <= 15
 
 
+def test_programs_get_problems(world: World) -> None:
+    """Who does not ask for a page is told by a problem document, also when to come back."""
+    form = {"name": "nobody-at-all", "password": "a wrong one"}
+    for status, code in [(403, "sign_in_failed")] * 5 + [(429, "sign_in_throttled")]:
+        answer = httpx.post(f"{world.address}/sign-in", data=form)
+        assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert 10 <= int(answer.headers["retry-after"]) <= 15
+
+
 def test_the_form_shows_no_foreign_text(world: World) -> None:
     """What was typed as a name comes back as text, never as markup."""
     with world.browser() as browser:

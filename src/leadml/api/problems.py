@@ -76,10 +76,10 @@ async def send_problem(
 ) -> None:
     """Answer with a problem document; 413 and 408 also close the connection.
 
-    A 503 tells when to come back, a 401 how to say who asks.
+    A 429 and a 503 tell when to come back, a 401 how to say who asks.
     """
     more = list(headers)
-    if error.status == 503:
+    if error.status in (429, 503):
         after_s = getattr(error, "retry_after_s", RETRY_AFTER_S)
         more.append((b"retry-after", str(after_s).encode()))
     if error.status == 401:

@@ -87,6 +87,8 @@ class SignInRoutes(SiteRoutes):
         try:
             token = await self._token(name, password, client[0] if client else "")
         except (SignInFailed, SignInThrottled) as error:
+            if not _is_read_by_people(scope):
+                raise
             await self._ask(scope, send, goal, name=name, fault=error)
             return
         await _see(send, goal, issued(scope, token, self.public_url))
@@ -138,6 +140,10 @@ class SignInRoutes(SiteRoutes):
         write = partial(render_page, "sign_in", facts, around)
         body = (await asyncio.to_thread(write)).encode()
         await _send(send, 200 if fault is None else fault.status, body, headers)
+
+
+def _is_read_by_people(scope: Scope) -> bool:
+    return any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])
 
 
 async def _see(send: Send, path: str, *headers: tuple[bytes, bytes]) -> None:
