@@ -68,6 +68,7 @@ def test_a_crossing_arrives_at_once_and_verifies(store):
             "probability": 0.2,
             "score": 50,
             "reasons": [{"field": "visits", "text": "3 visits"}],
+            "grade": "D",
             "model_version": "leads@7",
             "policy_version": "1",
         }

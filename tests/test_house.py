@@ -31,6 +31,7 @@ HEAVY = ("pandas", "sklearn", "scipy", "lightgbm", "mlflow", "altair", "joblib",
 # Libraries that another one, which is declared, brings and documents as its own part.
 COMPANIONS = {
     "httpcore": "httpx",
+    "requests": "simple-salesforce",
     "starlette": "fastapi",
     "markupsafe": "jinja2",
     "threadpoolctl": "scikit-learn",

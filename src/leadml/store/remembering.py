@@ -444,6 +444,7 @@ def _explained(decision: Decision) -> dict[str, Any]:
         "reasons": [
             {"field": reason["field"], "text": reason["text"]} for reason in decision.reasons
         ],
+        "grade": decision.grade,
         "model_version": decision.model_version,
         "policy_version": decision.policy_version,
     }

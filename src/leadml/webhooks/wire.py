@@ -121,8 +121,12 @@ class Wire:
         """
         try:
             self._call.scheme = self.guard.read(url).scheme
+            target = httpx.URL(url)
+            target.host.encode()  # reads it as a name beyond ASCII, which may fail
         except AddressRefused as error:
             raise CallFailed(f"the address is refused: {error}", permanent=True) from error
+        except (httpx.InvalidURL, UnicodeError) as error:  # such as a name that is no IDN
+            raise CallFailed("the address is refused: it cannot be read", permanent=True) from error
         now = time.monotonic()
         if now >= self._call.all_end_at:
             raise CallFailed("there was no time left for this one")
@@ -130,7 +134,7 @@ class Wire:
         try:
             with self._opened().stream(
                 method,
-                url,
+                target,
                 content=content,
                 headers=_OURS | dict(headers or {}),
             ) as answer:
@@ -143,7 +147,7 @@ class Wire:
             raise CallFailed("no whole answer came in time") from error
         except httpx.ConnectError as error:
             raise CallFailed(_why(error)) from error
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, ValueError) as error:
+        except (httpx.HTTPError, httpx.StreamError) as error:
             raise CallFailed("the connection broke or the answer is no HTTP") from error
 
     @contextmanager
