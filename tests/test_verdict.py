@@ -59,6 +59,31 @@ def test_wrong_chances_are_for_ranking_only(slope, shift, rule):
     assert found.sentence.startswith("Rank only. ")
 
 
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [(1.0, "does as well"), (0.995, "does as well"), (0.9, "does better"), (1.001, None)],
+)
+def test_a_baseline_that_does_as_well_is_mentioned(share, words):
+    """The best of them, with both figures; one that is worse is not."""
+    metrics = measured()
+    own = metrics.log_loss.value
+    others = [{"name": "logistic regression", "log_loss": share * own}]
+    said = verdict(metrics, 3000, [*BASE, *others, {"name": "Odoo", "log_loss": 2 * own}])
+    assert said.word == "trust"
+    if words is None:
+        assert "Logistic" not in said.sentence
+    else:
+        shown = f"Logistic regression {words} (log loss {share * own:.3f} against {own:.3f})."
+        assert said.sentence.endswith(shown)
+
+
+def test_what_nobody_shall_use_is_not_compared():
+    """A verdict without a model to speak of names no rival."""
+    better = [{"name": "logistic regression", "log_loss": 0.01}]
+    assert "Logistic" not in verdict(measured(), 12, better).sentence
+    assert "Logistic" not in verdict(measured(noise=True), 3000, better).sentence
+
+
 def test_bold_chances_are_named():
     """A slope far from 1 with a small calibration error is still told."""
     rng = np.random.default_rng(0)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from leadml.evaluation.metrics import SHOWN_FROM, Metrics
@@ -29,6 +30,9 @@ RATE_OF_BASE: Final = 0.10
 
 SLOPE_LIMITS: Final = (0.8, 1.25)
 """Calibration slopes allowed."""
+
+CLEARLY: Final = 0.01
+"""Share of the log loss by which a rival is said to do better, not merely as well."""
 
 OPENINGS: Final[dict[Word, str]] = {
     "trust": "Trust it.",
@@ -92,7 +96,8 @@ def verdict(
     n_conversions
         Conversions learned from.
     baselines
-        Each with ``name`` and ``log_loss``; the one named "base rate" is compared with.
+        Each with ``name`` and ``log_loss``; the one named "base rate" is compared with, and
+        the best that does as well is mentioned.
     checks
         Findings of the numbered checks (or their plain data).
 
@@ -101,6 +106,22 @@ def verdict(
     Verdict
         By the first rule that applies.
     """
+    found = _judged(metrics, n_conversions, baselines, checks)
+    if found.rule in _OF_NO_MODEL:
+        return found
+    rival = _rival(metrics.log_loss.value, baselines)
+    return replace(found, sentence=f"{found.sentence} {rival}") if rival else found
+
+
+_OF_NO_MODEL: Final = ("blocked", "base_rate_only", "no_better_than_chance", "worse_than_base_rate")
+
+
+def _judged(
+    metrics: Metrics,
+    n_conversions: int,
+    baselines: Sequence[Mapping[str, Any]],
+    checks: Iterable[Any],
+) -> Verdict:
     blocking = [found for found in map(_as_dict, checks) if _blocks(found)]
     if blocking:
         return _say("blocked", _blocked(blocking))
@@ -205,13 +226,27 @@ def _rate_off(metrics: Metrics) -> bool:
     return outside and abs(predicted - observed.value) > allowed
 
 
+def _rival(own: float, baselines: Sequence[Mapping[str, Any]]) -> str:
+    """Which simpler or usual model does as well, or better; empty where none does."""
+    losses = [(loss, str(b["name"])) for b in baselines if (loss := _loss(b)) is not None]
+    best, name = min(losses, default=(math.inf, ""))
+    if best > own:
+        return ""
+    how = "does better" if best < (1 - CLEARLY) * own else "does as well"
+    return f"{name[:1].upper()}{name[1:]} {how} (log loss {best:.3f} against {own:.3f})."
+
+
+def _loss(baseline: Mapping[str, Any]) -> float | None:
+    loss = baseline.get("log_loss")
+    if isinstance(loss, Mapping):
+        loss = loss.get("value")
+    return None if loss is None else float(loss)
+
+
 def _base_log_loss(baselines: Sequence[Mapping[str, Any]]) -> float | None:
     for baseline in baselines:
         if "base rate" in str(baseline.get("name", "")).lower():
-            loss = baseline.get("log_loss")
-            if isinstance(loss, Mapping):
-                loss = loss.get("value")
-            return None if loss is None else float(loss)
+            return _loss(baseline)
     return None
 
 
