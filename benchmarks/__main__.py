@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks.scoring import measure
+from benchmarks.scoring.figures import measure
 
 
 def main() -> None:

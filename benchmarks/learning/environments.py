@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
-import shutil
-import subprocess
 import sys
-from pathlib import Path
 from typing import Final
 
+from benchmarks.environments import folder_of, make
 from benchmarks.learning.recipes import Recipe
 
 __all__ = ["PACKAGES", "python_of"]
 
-FOLDER: Final = Path(__file__).parents[1]
 PACKAGES: Final = {
     "autogluon": (
         "autogluon.tabular[catboost,lightgbm,xgboost]==1.4.0",
@@ -43,23 +40,9 @@ def python_of(recipe: Recipe, *, install: bool = False) -> str:
         if importlib.util.find_spec(recipe.library.split(".")[0]) is None:
             raise RuntimeError("its library is not installed; run it by make bench-learning")
         return sys.executable
-    python = FOLDER / f".venv-{recipe.environment}" / "bin" / "python"
+    python = folder_of(recipe.environment) / "bin" / "python"
     if not python.exists():
         if not install:
             raise RuntimeError("it needs an environment of its own; add --install to make it")
-        _make(python.parents[1], PACKAGES[recipe.environment])
+        make(recipe.environment, PACKAGES[recipe.environment])
     return str(python)
-
-
-def _make(folder: Path, packages: tuple[str, ...]) -> None:
-    uv = shutil.which("uv") or str(FOLDER.parent / ".tools" / "bin" / "uv")
-    commands = (
-        [uv, "venv", "--quiet", "--python", sys.executable, str(folder)],
-        [uv, "pip", "install", "--quiet", "--python", str(folder / "bin" / "python"), *packages],
-    )
-    for command in commands:
-        try:
-            subprocess.run(command, check=True)
-        except (OSError, subprocess.CalledProcessError) as error:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise RuntimeError(f"its environment could not be made ({error})") from error

@@ -1,0 +1,1 @@
+"""What a score costs in process, for leadml and for what people use instead."""
