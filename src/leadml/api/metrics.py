@@ -97,6 +97,7 @@ class Metrics:
         self.overloaded: Counter[str] = Counter()
         self.in_flight = 0
         self.model: dict[str, str] = {}
+        self.room: dict[str, float] = {}
         self.degraded = False
         self.swaps = 0
         self.rejected: Counter[str] = Counter()
@@ -182,6 +183,7 @@ class Metrics:
             "in_flight": self.in_flight,
             "degraded": self.degraded,
             "model": self.model,
+            "room": self.room,
             "same_share": self.same_share,
         }
 
@@ -197,7 +199,7 @@ class Metrics:
         return found
 
 
-_ENDED: Final = {"in_flight": 0, "degraded": False, "model": {}, "same_share": None}
+_ENDED: Final = {"in_flight": 0, "degraded": False, "model": {}, "room": {}, "same_share": None}
 
 
 def _lives(process: int) -> bool:
@@ -282,6 +284,12 @@ class _Told:
                     [data["model_version"], data["policy_version"], data["digest"]], 1.0
                 )
         yield info
+        for name, says in _ROOM:
+            gauge = GaugeMetricFamily(f"leadml_{name}", says)
+            known = [found["room"][name] for found in plain if name in found.get("room", {})]
+            if known:
+                gauge.add_metric([], max(known))
+            yield gauge
         same = GaugeMetricFamily(
             "leadml_same_score_share",
             f"Share of the commonest probability among the last {LAST_SCORES} scores of a process.",
@@ -297,4 +305,10 @@ _COUNTED: Final = (
     ("leadml_leads_refused", "refused", "code", "Leads of batches that could not be read."),
     ("leadml_overloaded", "overloaded", "route", "Requests refused because too many waited."),
     ("leadml_bundles_rejected", "rejected", "reason", "Bundles not served, by reason."),
+)
+
+_ROOM: Final = (
+    ("proposals_last_week", "Leads proposed as MQL in the last whole week (Monday to Sunday)."),
+    ("capacity_per_week", "Leads that sales can work in a week, where the policy says so."),
+    ("capacity_exceeded", "1 while proposals outgrow the capacity by more than luck."),
 )

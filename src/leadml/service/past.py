@@ -18,6 +18,7 @@ from leadml.leads.vocabulary import Outcome
 from leadml.service.memory import Memory
 from leadml.service.serving import Served
 from leadml.store import Followed
+from leadml.store.records import moment_of_us
 from leadml.thresholds import Cohort
 
 __all__ = [
@@ -132,6 +133,7 @@ class Past:
         self.clock = clock
         self._lock = threading.Lock()
         self._kept: dict[Any, tuple[float, Any]] = {}
+        self._counting: dict[Any, threading.Lock] = {}
 
     def looked(self, served: Served) -> Looked:
         """The leads a setting is tried on: the last matured weeks, else those of the training.
@@ -142,11 +144,11 @@ class Past:
             Too few decisions have matured and the model does not carry its own leads.
         """
         key = ("looked", served.versions.model)
-        return self._once(key, lambda: self._live(served)) or _of_training(served)
+        return self._tried(key, lambda: self._live(served)) or _of_training(served)
 
     def intake(self) -> float | None:
         """Leads that came in during a usual week of late; None where too few weeks are known."""
-        found: float | None = self._once(("intake",), self._intake)
+        found: float | None = self._tried(("intake",), self._intake)
         return found
 
     def forget(self) -> None:
@@ -154,18 +156,38 @@ class Past:
         with self._lock:
             self._kept.clear()
 
-    def _once(self, key: Any, count: Callable[[], Any]) -> Any:
+    def once(self, key: Any, count: Callable[[], Any]) -> Any:
+        """What was counted within the last minute, or counted now."""
         with self._lock:
+            counting = self._counting.setdefault(key, threading.Lock())
+        with counting:
             kept = self._kept.get(key)
-            if kept is None or time.monotonic() - kept[0] > FRESH_S:
-                try:
-                    kept = (time.monotonic(), count() if self.memory.is_on else None)
-                except LeadmlError as error:
-                    # the model's own leads tell all the same while the memory does not
-                    self.memory.suspect(error)
-                    return None
-                self._kept[key] = kept
-            return kept[1]
+            if kept is not None and time.monotonic() - kept[0] <= FRESH_S:
+                return kept[1]
+            made = count()
+            now = time.monotonic()
+            with self._lock:
+                for old in [k for k, one in self._kept.items() if now - one[0] > FRESH_S]:
+                    del self._kept[old]
+                    self._counting.pop(old, None)
+                self._kept[key] = (now, made)
+                self._counting[key] = counting
+            return made
+
+    def _tried(self, key: Any, count: Callable[[], Any]) -> Any:
+        """As :meth:`once`; None while nothing is remembered or the memory cannot be asked."""
+        if not self.memory.is_on:
+            return None
+        try:
+            return self.once(key, count)
+        except LeadmlError as error:
+            self.memory.suspect(error)
+            return None
+
+    @staticmethod
+    def moment_of(at_us: int) -> datetime:
+        """A moment of the memory."""
+        return moment_of_us(at_us)
 
     def _live(self, served: Served) -> Looked | None:
         store = self.memory.require()
