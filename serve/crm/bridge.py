@@ -58,6 +58,10 @@ class Never(Exception):
     """Nothing can be done about this event, however often it is sent."""
 
 
+class Behind(Never):
+    """leadml knows of a later step already, so this one changes nothing."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """Where the two sides are, and what opens them.
@@ -194,12 +198,11 @@ class Bridge:
         told = {"lead_id": lead_id, "outcome": outcome, "occurred_at": event["created_at"]}
         if outcome == "rejected":
             told["reason"] = "recycled"
-        answer = self._leadml("POST", "/v1/outcomes", {"outcomes": [told]}, key=event["id"])
-        result = answer["results"][0]
-        if "error" in result and result["error"]["code"] != "step_not_open":
-            raise Never(result["error"]["detail"])
-        if "stage" in result:
-            change["leadml_stage"] = result["stage"]
+        try:
+            answer = self._leadml("POST", "/v1/outcomes", {"outcomes": [told]}, key=event["id"])
+            change["leadml_stage"] = answer["results"][0]["stage"]
+        except Behind:
+            change.setdefault("leadml_reported", outcome)
         self._crm("PATCH", f"/api/leads/{lead_id}/", {"custom_fields": change})
 
     def _crm(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
@@ -220,8 +223,11 @@ class Bridge:
         status, answer = ask(method, settings.leadml_url + path, headers, body)
         if status in (401, 403):
             raise Later(f"leadml refused the key: {answer.get('detail')}")
+        if answer.get("code") == "request_in_flight":
+            raise Later("leadml is still at it")
         if status >= 400:
-            raise Never(f"leadml answered {answer.get('code')}: {answer.get('detail')}")
+            told = f"leadml answered {answer.get('code')}: {answer.get('detail')}"
+            raise Behind(told) if answer.get("code") == "step_not_open" else Never(told)
         return answer
 
 

@@ -157,7 +157,7 @@ def _lowered(document: dict[str, Any], address: str, named: Any) -> dict[str, An
 
 
 def _speaks_json(operation: dict[str, Any]) -> bool:
-    """Whether an operation takes and gives nothing but JSON, and is not one step with files."""
+    """Whether an operation takes and gives JSON, and is not one step with files."""
     if "files" in operation["tags"]:
         return False
     contents = [operation.get("requestBody", {}).get("content", {JSON: {}})]
@@ -166,7 +166,7 @@ def _speaks_json(operation: dict[str, Any]) -> bool:
         for status, answer in operation["responses"].items()
         if status.startswith("2")
     ]
-    return all(set(content) == {JSON} for content in contents)
+    return all(JSON in content for content in contents)
 
 
 def _operation(operation: dict[str, Any], schemas: dict[str, Any], named: Any) -> dict[str, Any]:
@@ -201,14 +201,14 @@ def _operation(operation: dict[str, Any], schemas: dict[str, Any], named: Any) -
 def _response(
     answer: dict[str, Any], name: str, schemas: dict[str, Any], named: Any
 ) -> dict[str, Any]:
-    """An answer without headers; problems are JSON to importers that know no other type."""
+    """An answer as JSON, without headers; so are problems to importers that know no other type."""
     found: dict[str, Any] = {"description": _cut(answer["description"])}
-    for media, kind in answer.get("content", {}).items():
-        if media not in (JSON, PROBLEM):
-            raise Internal(f"{media} cannot stand in a document for CRMs")
-        found["content"] = {
-            JSON: {**kind, "schema": _place(kind["schema"], name, schemas, named)},
-        }
+    content = answer.get("content", {})
+    kind = content.get(JSON) or content.get(PROBLEM)
+    if kind:
+        found["content"] = {JSON: {**kind, "schema": _place(kind["schema"], name, schemas, named)}}
+    elif content:
+        raise Internal(f"{', '.join(content)} cannot stand in a document for CRMs")
     return found
 
 
