@@ -24,7 +24,7 @@ READY := .venv/.ready
 READY_DEV := .venv/.ready-dev
 READY_BENCH := .venv/.ready-bench
 
-.PHONY: help setup format check test test-long browser demo serve bench bench-serving bench-learning clean
+.PHONY: help setup format check test test-long browser demo serve bench bench-serving bench-learning crm test-clients clean
 
 help:  ## Print this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ test: $(READY_DEV)  ## Run all tests, doctests and notebooks (under 5 minutes)
 test-long: $(READY_DEV)  ## Run the long suites too
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "slow or not slow"
 
+test-clients: $(READY_DEV)  ## Generate clients of the OpenAPI 3.0 and Swagger 2.0 documents and use them
+	$(BIN)/python -m pytest tests/test_crm_clients.py -m "slow or not slow"
+
 browser:  ## Install Chromium for the page tests, where apt allows (they are skipped without)
 	@if command -v chromium chromium-browser google-chrome >/dev/null; then echo "a browser is there"; \
 	 elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -82,6 +85,9 @@ browser:  ## Install Chromium for the page tests, where apt allows (they are ski
 
 demo: $(READY)  ## Simulate a CRM, train, register, serve and score: the whole walk in a minute
 	@$(BIN)/leadml demo
+
+crm: $(READY_DEV)  ## Start a real CRM beside leadml: its leads are scored, worked on and won
+	@$(BIN)/python -m serve.crm.walk
 
 serve: $(READY)  ## Serve the champion at http://127.0.0.1:8000
 	@$(BIN)/leadml serve
