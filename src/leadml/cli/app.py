@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from leadml import __version__
-from leadml.cli import callers, data, habits, keys, learning, models, scoring
+from leadml.cli import callers, data, habits, keys, learning, log, models, people, scoring
 from leadml.cli.console import say
 
 __all__ = ["app"]
@@ -34,6 +34,8 @@ app.command("report", short_help="Write a version's report as one HTML file.")(l
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="signing-key")
 app.add_typer(callers.app, name="keys")
+app.add_typer(people.app, name="users")
+app.add_typer(log.app, name="audit")
 app.command("serve", short_help="Serve the champion over HTTP.")(scoring.serve)
 app.command("score", short_help="Score a file of leads.")(scoring.score)
 app.add_typer(data.app, name="data")

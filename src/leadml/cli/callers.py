@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from leadml.cli.console import failing_in_one_sentence, say
+from leadml.cli.memory import opened_store
 
 if TYPE_CHECKING:
-    from leadml.store import Key, Store
+    from leadml.store import Key
 
 __all__ = ["app"]
 
@@ -24,19 +23,6 @@ app = typer.Typer(
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")]
 Prefix = Annotated[str, typer.Argument(help="The key's prefix, as `leadml keys list` shows it.")]
-
-
-@contextmanager
-def _store() -> Iterator[Store]:
-    """The memory that the settings name."""
-    from leadml.service.memory import Memory
-    from leadml.settings import Settings
-
-    memory = Memory(Settings())
-    try:
-        yield memory.open()
-    finally:
-        memory.close()
 
 
 def _made(text: str, key: Key, as_json: bool) -> None:
@@ -80,7 +66,7 @@ def create(
       leadml keys create --scope score --scope outcomes --name salesforce --expires-days 365
       curl -H "Authorization: Bearer leadml_…" localhost:8000/v1/model
     """
-    with failing_in_one_sentence(as_json), _store() as store:
+    with failing_in_one_sentence(as_json), opened_store() as store:
         from datetime import UTC, datetime, timedelta
 
         ends = None if expires_days is None else datetime.now(UTC) + timedelta(days=expires_days)
@@ -96,7 +82,7 @@ def list_keys(as_json: AsJson = False) -> None:
       leadml keys list
       leadml keys list --json
     """
-    with failing_in_one_sentence(as_json), _store() as store:
+    with failing_in_one_sentence(as_json), opened_store() as store:
         found = [key.as_dict() for key in store.list_keys()]
         if as_json:
             say(json.dumps({"keys": found}))
@@ -122,7 +108,7 @@ def rotate(
       leadml keys rotate 1f2e3d4c5b6a
       leadml keys rotate 1f2e3d4c5b6a --overlap-hours 168
     """
-    with failing_in_one_sentence(as_json), _store() as store:
+    with failing_in_one_sentence(as_json), opened_store() as store:
         _made(*store.rotate_key(prefix, overlap_s=3_600 * overlap_hours), as_json)
 
 
@@ -134,6 +120,6 @@ def revoke(prefix: Prefix, as_json: AsJson = False) -> None:
     Example:
       leadml keys revoke 1f2e3d4c5b6a
     """
-    with failing_in_one_sentence(as_json), _store() as store:
+    with failing_in_one_sentence(as_json), opened_store() as store:
         key = store.revoke_key(prefix).as_dict()
         say(json.dumps(key) if as_json else f"Revoked {_told(key)}")

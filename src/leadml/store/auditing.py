@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from leadml.store import tables
 from leadml.store.records import iso_of
 
-__all__ = ["append", "broken_links", "entries", "get_note", "set_note"]
+__all__ = ["append", "broken_links", "entries", "get_note", "head", "link_at", "set_note"]
 
 _HEAD: Final = "audit_head"
 _START: Final = "0" * 64
@@ -63,6 +63,7 @@ def entries(connection: sa.Connection) -> list[dict[str, Any]]:
     rows = connection.execute(sa.select(tables.audit).order_by(tables.audit.c.seq)).mappings()
     return [
         {
+            "seq": row["seq"],
             "at": iso_of(row["at_us"]),
             "actor": row["actor"],
             "action": row["action"],
@@ -71,6 +72,20 @@ def entries(connection: sa.Connection) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
+
+
+def head(connection: sa.Connection) -> tuple[int, str]:
+    """Number and link of the newest entry; 0 and zeros before the first."""
+    return _head(connection)
+
+
+def link_at(connection: sa.Connection, seq: int) -> str | None:
+    """The link of an entry; None where there is none."""
+    if seq == 0:
+        return _START
+    column = tables.audit.c
+    found = connection.execute(sa.select(column.link).where(column.seq == seq)).scalar()
+    return None if found is None else str(found)
 
 
 def _head(connection: sa.Connection) -> tuple[int, str]:

@@ -26,6 +26,7 @@ from leadml.store import (
 )
 from leadml.store.database import Database
 from leadml.store.hindsight import Followed
+from leadml.store.glances import Glances
 from leadml.store.keyring import Key, KeyCache
 from leadml.store.lane import Lane
 from leadml.store.lessons import TrainingTable
@@ -104,7 +105,7 @@ class Store:
     >>> folder = tempfile.TemporaryDirectory()
     >>> store = Store(f"sqlite:///{folder.name}/leadml.db")
     >>> store.migrate()
-    '0004'
+    '0005'
     >>> text, key = store.create_key("hubspot", ["score"])
     >>> store.verify_key(text).name, store.verify_key("leadml_wrong")
     ('hubspot', None)
@@ -123,6 +124,8 @@ class Store:
         """Endpoints and deliveries of webhooks."""
         self.lives = Lives(self._write, self._read, self._erased)
         """Leads one by one, page by page and as a queue; their events."""
+        self.glances = Glances(self._read)
+        """What pages show at a glance."""
         self.people = People(self._write, self._read, self._write_later, self._audit)
         """Users and sessions."""
 
@@ -574,7 +577,24 @@ class Store:
 
     def broken_audit_links(self) -> list[str]:
         """Where the audit log was edited, in words; empty when it was not."""
-        return self._read(auditing.broken_links)
+        return self._browse(auditing.broken_links)
+
+    def audit_head(self) -> str:
+        """Number and link of the newest entry, to be kept elsewhere: ``SEQ:LINK``.
+
+        Whoever can write the database can also write the whole chain anew; a head kept
+        elsewhere shows that too.
+        """
+        seq, link = self._read(auditing.head)
+        return f"{seq}:{link}"
+
+    def holds_audit_head(self, kept: str) -> bool:
+        """Whether the log still holds the entry that a head kept elsewhere names."""
+        seq, _, link = kept.strip().partition(":")
+        if not (seq.isascii() and seq.isdigit() and len(seq) < 16):
+            return False
+        found = self._read(lambda on: auditing.link_at(on, int(seq)))
+        return found is not None and found == link
 
     # --- ways in ----------------------------------------------------------------------------
 

@@ -1,0 +1,85 @@
+"""Commands on the audit log."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from leadml.cli.console import failing_in_one_sentence, say
+from leadml.cli.memory import opened_store
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    help="Read the audit log; see whether somebody edited it.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")]
+
+
+@app.command("list")
+def list_entries(
+    last: Annotated[int, typer.Option(min=1, help="So many entries, the newest ones.")] = 50,
+    action: Annotated[
+        str | None, typer.Option(help="Only actions that begin so, such as key or policy.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List who changed what, oldest first.
+
+    \b
+    Examples:
+      leadml audit list
+      leadml audit list --action policy --last 10
+      leadml audit list --json
+    """
+    with failing_in_one_sentence(as_json), opened_store() as store:
+        found = [e for e in store.audit_log() if e["action"].startswith(action or "")][-last:]
+        if as_json:
+            say(json.dumps({"entries": found}))
+            return
+        for entry in found:
+            detail = ", ".join(f"{name}: {value}" for name, value in entry["detail"].items())
+            said = f"{entry['at'][:19].replace('T', ' ')}  {entry['actor']}  {entry['action']}"
+            say(f"{said}  {entry['subject']}{f'  ({detail})' if detail else ''}")
+        if not found:
+            say("No such entry.")
+
+
+@app.command("verify")
+def verify(
+    head: Annotated[
+        str | None,
+        typer.Option(help="What an earlier verify printed: the log must still hold it."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """See whether every entry is as it was written; exit code 3 if not.
+
+    Each entry is linked to the one before it by a hash. Keep the printed head elsewhere:
+    it also shows whether somebody wrote the whole log anew.
+
+    \b
+    Examples:
+      leadml audit verify
+      leadml audit verify --head 41:5a0e…
+    """
+    with failing_in_one_sentence(as_json), opened_store() as store:
+        broken = store.broken_audit_links()
+        if head is not None and not store.holds_audit_head(head):
+            broken.append("the log does not hold the head that was kept")
+        newest = store.audit_head()
+    if as_json:
+        say(json.dumps({"holds": not broken, "head": newest, "broken": broken}))
+    elif broken:
+        for line in broken:
+            say(line)
+    else:
+        count = newest.partition(":")[0]
+        say(f"The audit log holds: {count} entries. Head {newest}")
+    if broken:
+        raise typer.Exit(3)
