@@ -25,8 +25,8 @@ from leadml.store import (
     users,
 )
 from leadml.store.database import Database
-from leadml.store.hindsight import Followed
 from leadml.store.glances import Glances
+from leadml.store.hindsight import Followed
 from leadml.store.keyring import Key, KeyCache
 from leadml.store.lane import Lane
 from leadml.store.lessons import TrainingTable

@@ -93,7 +93,7 @@ decisions = sa.Table(
     sa.Column("policy_version", sa.Text, nullable=False),
     sa.Column("bundle_digest", sa.Text, nullable=False),
     sa.Index(None, "lead_id", "at_us"),
-    sa.Index(None, "at_us"),
+    sa.Index(None, "at_us", "proposed_stage"),
 )
 
 outcomes = sa.Table(
@@ -134,6 +134,7 @@ stages = sa.Table(
     sa.Column("stage", sa.Text, nullable=False),
     sa.Column("cause", sa.Text, nullable=False),
     sa.Index(None, "lead_id", "change_id"),
+    sa.Index(None, "stage", "at_us", "lead_id"),
 )
 
 policies = sa.Table(
