@@ -145,6 +145,7 @@ class Lives:
         stage: Stage | None = None,
         q: str = "",
         source: str = "",
+        owner: str = "",
         after: tuple[float, str] | None = None,
     ) -> list[dict[str, Any]]:
         """Leads, page by page.
@@ -161,10 +162,12 @@ class Lives:
             :data:`SEARCHED` leads that come first are looked at.
         source
             Value of the attribute ``source``, searched likewise.
+        owner
+            Value of the attribute ``owner``, searched likewise.
         after
             ``order`` and ``lead_id`` of the last lead of the page before.
         """
-        return self._read(lambda on: _page(on, limit, stage, q, source, after))
+        return self._read(lambda on: _page(on, limit, stage, q, source, owner, after))
 
     def waiting(
         self,
@@ -354,6 +357,7 @@ def _page(
     stage: Stage | None,
     q: str,
     source: str,
+    owner: str,
     after: tuple[float, str] | None,
 ) -> list[dict[str, Any]]:
     c = tables.leads.c
@@ -363,28 +367,29 @@ def _page(
         chosen = chosen.where(c.stage == str(stage))
     if after is not None:
         chosen = chosen.where(_behind(order, c.lead_id, after))
-    if not q and not source:
+    if not q and not source and not owner:
         return [_listed(row, stage) for row in on.execute(chosen.limit(limit)).mappings()]
     found = {}
-    if q and not source and after is None:
+    if q and not source and not owner and after is None:
         start = c.lead_id.startswith(q, autoescape=True)
         if on.dialect.name == "sqlite":  # LIKE ignores case there and so cannot use the index
             start = sa.and_(c.lead_id >= q, c.lead_id < q + "\U0010ffff")
         for row in on.execute(chosen.where(start).limit(limit)).mappings():
             found[row["lead_id"]] = _listed(row, stage)
-    wanted, of = q.casefold(), source.casefold()
+    wanted = q.casefold()
+    having = {"source": source.casefold(), "owner": owner.casefold()}
     looked = on.execution_options(yield_per=_CHUNK).execute(chosen.limit(SEARCHED)).mappings()
     for row in looked:
         if len(found) >= limit:
             break
-        if row["lead_id"] not in found and _fits(row, wanted, of):
+        if row["lead_id"] not in found and _fits(row, wanted, having):
             found[row["lead_id"]] = _listed(row, stage)
     looked.close()
     ordered = sorted(found.values(), key=lambda lead: (-lead["order"], lead["lead_id"]))
     return ordered[:limit]
 
 
-def _fits(row: Any, wanted: str, source: str) -> bool:
+def _fits(row: Any, wanted: str, having: Mapping[str, str]) -> bool:
     text = row["attributes"]
     if wanted and not row["lead_id"].casefold().startswith(wanted):
         if wanted not in text.casefold() and '"' not in wanted and "\\" not in wanted:
@@ -392,7 +397,10 @@ def _fits(row: Any, wanted: str, source: str) -> bool:
         values = orjson.loads(text).values()
         if not any(wanted in str(value).casefold() for value in values if value is not None):
             return False
-    return not source or str(orjson.loads(text).get("source", "")).casefold() == source
+    if not any(having.values()):
+        return True
+    known = orjson.loads(text)
+    return all(str(known.get(name, "")).casefold() == of for name, of in having.items() if of)
 
 
 def _listed(row: Any, stage: Stage | None) -> dict[str, Any]:
