@@ -66,9 +66,7 @@ def build(folder: Path, n_leads: int, seed: int = 0) -> tuple[Scorecard, Any, He
     settings = {
         "objective": "binary",
         "num_leaves": LEAVES,
-        "learning_rate": 0.01,
-        "feature_fraction": 0.3,
-        "min_data_in_leaf": 40,
+        "learning_rate": 0.01,  # of 0.1, 0.02 and 0.01 the most accurate on these leads
         "num_threads": 1,
         "seed": seed,
         "verbose": -1,

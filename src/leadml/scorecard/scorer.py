@@ -32,6 +32,8 @@ __all__ = ["CHUNK_ROWS", "Batch", "Scored", "Scorer", "Warned"]
 CHUNK_ROWS = 8192
 MISSING_IS_NEWS = 0.05  # a missing field is warned of when training lacked it more rarely
 
+Bins = NDArray[np.signedinteger[Any]]
+
 _ABSENT = object()
 _NESTED: Final = frozenset({dict, list})
 
@@ -137,8 +139,9 @@ class Scorer:
             _known_texts(column, table) if column.kind is Kind.CATEGORY else {}
             for column, table in zip(columns, tables, strict=True)
         ]
+        self._narrow = [_narrow(len(table.level)) for table in tables]
         self._texts = [
-            _Texts(column, known) for column, known in zip(columns, self._known, strict=True)
+            _Texts(known, kind) for known, kind in zip(self._known, self._narrow, strict=True)
         ]
         self._steps = [
             (
@@ -252,7 +255,7 @@ class Scorer:
         }
         return self._score(columns, n, collect=False, where="row")
 
-    def bins(self, leads: Sequence[Mapping[str, Any]]) -> list[NDArray[np.int32]]:
+    def bins(self, leads: Sequence[Mapping[str, Any]]) -> list[Bins]:
         """The bin of each lead in the table of every column, shape (n,) each.
 
         What cannot be read counts as missing.
@@ -270,7 +273,7 @@ class Scorer:
         errors: dict[int, InvalidField] = {}
         noticed: list[tuple[Warned, NDArray[np.intp]]] = []
         readings: list[NDArray[Any]] = []
-        bins: list[NDArray[np.int32]] = []
+        bins: list[Bins] = []
         nested = False
         for i, column in enumerate(self.schema.columns):
             raw = columns[column.source]
@@ -291,8 +294,19 @@ class Scorer:
             else:
                 at = self._bin_texts(i, read, noticed)
             bins.append(at)
-        log_odds = np.empty(n)
-        contributions = np.empty((n, self._n))
+        reference = self.scorecard.reference
+        batch = Batch(
+            log_odds=np.empty(n),
+            probability=np.empty(n),
+            contributions=np.empty((n, self._n)),
+            score=np.empty(n, dtype=np.int64),
+            fit_score=np.empty(n, dtype=np.int64),
+            engagement_score=np.empty(n, dtype=np.int64),
+            readings=readings,
+            errors=errors,
+            noticed=noticed,
+            nested=nested,
+        )
         for start in range(0, n, CHUNK_ROWS):
             rows = slice(start, min(start + CHUNK_ROWS, n))
             total, summed = self._chunk(
@@ -300,23 +314,15 @@ class Scorer:
                 [at[rows].astype(np.intp, copy=False) for at in bins],
                 rows.stop - rows.start,
             )
-            log_odds[rows] = total
-            contributions[rows] = summed.T
-        probability = np.fromiter(map(probability_of, log_odds.tolist()), np.float64, n)
-        fit, engagement = self.parts(contributions)
-        reference = self.scorecard.reference
-        batch = Batch(
-            log_odds=log_odds,
-            probability=probability,
-            contributions=contributions,
-            score=_ranks(reference.score, log_odds),
-            fit_score=_ranks(reference.fit, fit),
-            engagement_score=_ranks(reference.engagement, engagement),
-            readings=readings,
-            errors=errors,
-            noticed=noticed,
-            nested=nested,
-        )
+            batch.log_odds[rows] = total
+            batch.contributions[rows] = summed.T
+            batch.probability[rows] = np.fromiter(
+                map(probability_of, total.tolist()), np.float64, len(total)
+            )
+            fit, engagement = self.parts(batch.contributions[rows])
+            batch.score[rows] = _ranks(reference.score, total)
+            batch.fit_score[rows] = _ranks(reference.fit, fit)
+            batch.engagement_score[rows] = _ranks(reference.engagement, engagement)
         for row in errors:
             batch.log_odds[row] = batch.probability[row] = np.nan
             batch.contributions[row] = np.nan
@@ -346,9 +352,9 @@ class Scorer:
 
     def _bin_numbers(
         self, i: int, values: NDArray[np.float64], noticed: list[tuple[Warned, NDArray[np.intp]]]
-    ) -> NDArray[np.int32]:
+    ) -> Bins:
         column, table = self.schema.columns[i], self.scorecard.columns[i]
-        at = np.searchsorted(table.thresholds, values, side="left").astype(np.int32)
+        at = np.searchsorted(table.thresholds, values, side="left").astype(self._narrow[i])
         gone = np.isnan(values)
         at[gone] = table.missing_bin
         if column.low is not None and column.high is not None:
@@ -361,7 +367,7 @@ class Scorer:
 
     def _find_texts(
         self, i: int, raw: tuple[Any, ...], noticed: list[tuple[Warned, NDArray[np.intp]]]
-    ) -> tuple[NDArray[Any], NDArray[np.int32]] | None:
+    ) -> tuple[NDArray[Any], Bins] | None:
         """Readings and bins of a column of mostly known texts; None where one is no value."""
         column, table, texts = self.schema.columns[i], self.scorecard.columns[i], self._texts[i]
         try:
@@ -399,14 +405,14 @@ class Scorer:
 
     def _bin_texts(
         self, i: int, read: Readings, noticed: list[tuple[Warned, NDArray[np.intp]]]
-    ) -> NDArray[np.int32]:
+    ) -> Bins:
         column, table = self.schema.columns[i], self.scorecard.columns[i]
-        find = self._known[i].get
+        find, kind = self._known[i].get, self._narrow[i]
         if read.distinct is not None and read.codes is not None:
-            at = np.array([find(text, -1) for text in read.distinct], dtype=np.int32)[read.codes]
+            at = np.array([find(text, -1) for text in read.distinct], dtype=kind)[read.codes]
         else:
             at = np.fromiter(
-                (find(text, -1) for text in read.values.tolist()), np.int32, len(read.values)
+                (find(text, -1) for text in read.values.tolist()), kind, len(read.values)
             )
         unseen = np.flatnonzero(at < 0)
         if len(unseen):
@@ -480,11 +486,11 @@ class Scorer:
 class _Texts:
     """The known texts of a column, numbered; the last is missing."""
 
-    def __init__(self, column: Column, known: Mapping[str | None, int]) -> None:
+    def __init__(self, known: Mapping[str | None, int], kind: type[Any]) -> None:
         self.code = {text: code for code, text in enumerate(known)}.get
         self.missing = self.code(None)
         self.values = np.array([*known, None], dtype=object)
-        self.bins = np.array([*known.values(), 0], dtype=np.int32)
+        self.bins = np.array([*known.values(), 0], dtype=kind)
 
 
 _Step = Callable[[Any, list[Warned]], tuple[int, float, float | str | None]]
@@ -561,8 +567,13 @@ def _text_step(column: Column, table: ColumnTable, known: dict[str | None, int])
     return step
 
 
-def _ranks(cuts: tuple[float, ...], values: NDArray[np.float64]) -> NDArray[np.int64]:
-    return np.searchsorted(np.array(cuts, dtype=np.float64), values, side="left").astype(np.int64)
+def _ranks(cuts: tuple[float, ...], values: NDArray[np.float64]) -> NDArray[np.intp]:
+    return np.searchsorted(np.array(cuts, dtype=np.float64), values, side="left")
+
+
+def _narrow(n_bins: int) -> type[np.signedinteger[Any]]:
+    """The smallest integers that number so many bins, and -1."""
+    return np.int8 if n_bins < 2**7 else np.int16 if n_bins < 2**15 else np.int32
 
 
 def _not_a_number(source: str) -> InvalidField:
