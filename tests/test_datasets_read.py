@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from leadml.datasets.read import read_table
@@ -114,7 +114,7 @@ def test_encodings(tmp_path: Path, encoding: str):
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_delimiters_and_line_ends(tmp_path: Path, delimiter: str, end: str):
     """Every usual delimiter is found under every line end, commas inside texts or not."""
-    rows = [["a", "b", "c"], ["1,5", "x;y", "p|q"], ["2,5", 'say "hi"', "tab\there"]]
+    rows = [["a", "b", "c"], ["1,5 kg", "x;y", "p|q"], ["2,5 kg", 'say "hi"', "tab\there"]]
     text = io.StringIO(newline="")
     csv.writer(text, delimiter=delimiter, lineterminator=end).writerows(rows)
     frame = read_table(save(tmp_path, text.getvalue()))
@@ -185,7 +185,11 @@ NUMBERS = st.one_of(
 @settings(max_examples=300, deadline=None)
 @given(st.lists(NUMBERS, min_size=1, max_size=6))
 def test_numbers_agree_with_number_of(folder: Path, cells: list[str]):
-    """A column is numeric exactly if number_of reads every value, and holds its readings."""
+    """A column is numeric exactly if number_of reads every value, and holds its readings.
+
+    Decimal commas apart, which only a whole column can prove.
+    """
+    assume(not any("," in cell for cell in cells))
     text = io.StringIO(newline="")
     csv.writer(text, quoting=csv.QUOTE_ALL).writerows([["a", "b"], *([c, "x"] for c in cells)])
     column = read_table(save(folder, text.getvalue()))["a"]
@@ -203,6 +207,61 @@ def test_numbers_agree_with_number_of(folder: Path, cells: list[str]):
         assert column.dtype.kind in "fi"
         expected = [math.nan if value is None else value for value in read]
         np.testing.assert_array_equal(column.to_numpy(dtype=float), expected)
+
+
+@pytest.mark.parametrize(
+    ("cells", "numbers"),
+    [
+        (["12,5", "7", "-0,25"], [12.5, 7.0, -0.25]),
+        (["1.200,50", "950"], [1200.5, 950.0]),
+        (["1200,500", "2,000"], [1200.5, 2.0]),
+        (["0,125", ""], [0.125, math.nan]),
+    ],
+)
+def test_decimal_commas_are_read_where_the_column_proves_them(tmp_path: Path, cells, numbers):
+    """A comma with one, two or four digits behind it, or thousands before it, is a decimal one."""
+    frame = read_table(save(tmp_path, "a;b\n" + "".join(f"{cell};x\n" for cell in cells)))
+    np.testing.assert_array_equal(frame["a"].to_numpy(dtype=float), numbers)
+    assert any("'a' is written with decimal commas" in note for note in frame.attrs["notes"])
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [["1,200", "2,500"], ["1,5", "1,2,3"], ["1,5", "2.5"], ["01,5", "2,5"], ["1,5", "ca. 2"]],
+)
+def test_doubtful_commas_stay_text(tmp_path: Path, cells):
+    """Thousands, lists, points among commas, leading zeros and words are no proof."""
+    frame = read_table(save(tmp_path, "a;b\n" + "".join(f"{cell};x\n" for cell in cells)))
+    assert frame["a"].tolist() == cells
+
+
+@pytest.mark.parametrize(
+    ("cells", "read", "which"),
+    [
+        (["31.12.2025", "1.2.2026"], ["2025-12-31", "2026-02-01"], "dots"),
+        (["01.02.2026 9:05", "01.02.2026 19:05:09"],
+         ["2026-02-01T09:05:00", "2026-02-01T19:05:09"], "dots"),
+        (["13/02/2026", "01/02/2026"], ["2026-02-13", "2026-02-01"], "day first"),
+        (["02/13/2026", "01/02/2026"], ["2026-02-13", "2026-01-02"], "month first"),
+        (["31.02.2026", "", "3.4.2026"], ["31.02.2026", None, "2026-04-03"], "dots"),
+    ],
+)  # fmt: skip
+def test_dates_are_read_where_the_day_is_certain(tmp_path: Path, cells, read, which):
+    """Dots put the day first; slashes need a number above twelve; a note names the column."""
+    frame = read_table(save(tmp_path, "a;b\n" + "".join(f"{cell};x\n" for cell in cells)))
+    assert [None if pd.isna(cell) else cell for cell in frame["a"]] == read
+    assert any(
+        note.startswith("'a' holds dates") and which in note for note in frame.attrs["notes"]
+    )
+
+
+@pytest.mark.parametrize(
+    "cells", [["03/04/2026", "05/06/2026"], ["13/02/2026", "02/13/2026"], ["3.4.26", "13.4.26"]]
+)
+def test_doubtful_dates_stay_text(tmp_path: Path, cells):
+    """Nobody knows which number is the day, or the column mixes both, or has short years."""
+    frame = read_table(save(tmp_path, "a;b\n" + "".join(f"{cell};x\n" for cell in cells)))
+    assert frame["a"].tolist() == cells
 
 
 def test_codes_keep_their_digits(tmp_path: Path):

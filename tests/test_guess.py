@@ -224,7 +224,7 @@ def test_kinds_and_rest():
     frame = pd.DataFrame(
         {
             "owner_id": [1, 2, 3] * 40,
-            "came": [f"{d % 28 + 1:02d}.03.2026" for d in range(n)],
+            "came": [f"{d % 28 + 1:02d}/03/2026" for d in range(n)],
             "empty": [None] * n,
             "same": ["x"] * n,
             "story": [f"a long text about lead number {i} that nobody can learn" for i in range(n)],
@@ -244,7 +244,8 @@ def test_dates_and_numbers_as_people_write_them():
     n = 120
     frame = pd.DataFrame(
         {
-            "angelegt": [f"{d % 28 + 1:02d}.03.2026 {d % 24:02d}:{d % 60:02d}" for d in range(n)],
+            "angelegt": [f"{d % 28 + 1:02d}/03/2026 {d % 24:02d}:{d % 60:02d}" for d in range(n)],
+            "erfasst": [f"{d % 28 + 1}.3.2026 {d % 24:02d}:{d % 60:02d}" for d in range(n)],
             "wert": [f"{d + 1}.250,{d % 100:02d} €" for d in range(n)],
             "size": [f"{d + 1}.200" if d % 2 else str(d + 100) for d in range(n)],
             "plz": [f"{d % 60:05d}" for d in range(n)],
@@ -254,6 +255,7 @@ def test_dates_and_numbers_as_people_write_them():
     found = guess(frame)
     asked = {doubt.column: doubt.question for doubt in found.doubts}
     assert asked["angelegt"] == "is it a date?"
+    assert found.config.created_at == "erfasst"
     assert asked["wert"] == asked["size"] == "is it a number?"
     assert found.config.plan("wert").role is Role.IGNORE
     assert "plz" not in asked

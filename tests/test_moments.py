@@ -20,6 +20,26 @@ def test_moment_beyond_the_calendar_is_refused(text: str, derive: str) -> None:
     assert part_of(text, derive) is BAD
 
 
+@pytest.mark.parametrize(
+    ("text", "iso"),
+    [
+        ("31.12.2025", "2025-12-31"),
+        ("1.2.2026", "2026-02-01"),
+        ("01.02.2026, 9:05", "2026-02-01T09:05"),
+        ("01.02.2026 23:05:59", "2026-02-01T23:05:59"),
+    ],
+)
+def test_dates_with_dots_have_the_day_first(text: str, iso: str) -> None:
+    """Wherever dates are written with dots, the day stands first: a CRM's request may too."""
+    assert moment_of(text) == datetime.fromisoformat(iso).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize("text", ["31.02.2026", "1.13.2026", "1.2.26", "1.2.2026 24:00", "1.2"])
+def test_other_numbers_with_dots_are_no_dates(text: str) -> None:
+    """Impossible days, short years, versions."""
+    assert moment_of(text) is BAD
+
+
 @given(
     st.datetimes(
         timezones=st.integers(-14 * 60, 14 * 60).map(lambda m: timezone(timedelta(minutes=m)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection
+from datetime import date, time
 from typing import TYPE_CHECKING, Any, Final
 
 from leadml.errors import InvalidValue, TableRagged
@@ -25,6 +26,11 @@ _LONG_WHOLE: Final = r"^[+-]?[0-9]{16,}$"
 _GROUPED: Final = r"^[+-]?(?:[0-9]{1,3}|[1-9][0-9]{0,2}(?:\.[0-9]{3})+)$"
 _GROUPED_SURELY: Final = r"\.[0-9]*0$"
 _UNGROUPED: Final = r"^[+-]?[0-9]+$"
+_COMMA: Final = r"^[+-]?(?:0|[1-9][0-9]*|[1-9][0-9]{0,2}(?:\.[0-9]{3})+)(?:,[0-9]+)?$"
+_COMMA_SURELY: Final = r"^[+-]?(?:0|[0-9]{4,}|[0-9.]*\.[0-9]{3}),|,(?:[0-9]{1,2}|[0-9]{4,})$"
+_DOTTED: Final = r"^[0-9]{1,2}\.[0-9]{1,2}\.[0-9]{4}(?:,? +[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?)?$"
+_SLASHED: Final = r"^[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}(?: +[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?)?$"
+_ABOVE_TWELVE: Final = "(?:1[3-9]|[23][0-9])"
 
 
 def named(table: pa.Table, source: str) -> tuple[pa.Table, list[str]]:
@@ -78,9 +84,12 @@ def typed(table: pa.Table, text: Collection[str] = ()) -> tuple[pd.DataFrame, li
     Text becomes a number only if every value of the column is one
     (:func:`leadml.leads.number_of`) and nothing is lost: leading zeros (``007``), whole
     numbers of 16 digits or more, points between thousands (``1.200`` beside ``950``), and
-    ``true`` / ``false`` stay text. Booleans become
-    ``true`` / ``false``, times ISO 8601 text, missing words NaN. A column whose numbers
-    are whole and complete is int64, any other float64. Lists and structures are left out.
+    ``true`` / ``false`` stay text. Decimal commas are read where the column proves that
+    they are no separators of thousands (``12,5`` or ``1.200,50`` somewhere). Booleans become
+    ``true`` / ``false``, times ISO 8601 text, missing words NaN; dates with dots, and with
+    slashes where a number above twelve proves which is the day, become ISO 8601 text too. A
+    column whose numbers are whole and complete is int64, any other float64. Lists and
+    structures are left out.
 
     Parameters
     ----------
@@ -94,7 +103,8 @@ def typed(table: pa.Table, text: Collection[str] = ()) -> tuple[pd.DataFrame, li
     frame : pandas.DataFrame
         The same rows, index 0 … n-1.
     notes : list of str
-        Which columns were left out, and which have points between thousands.
+        Which columns were left out, which have points between thousands, in which decimal
+        commas or dates of other forms were read.
 
     Raises
     ------
@@ -123,6 +133,9 @@ def typed(table: pa.Table, text: Collection[str] = ()) -> tuple[pd.DataFrame, li
                     )
                 else:
                     made = read
+                if pa.types.is_large_string(made.type):
+                    made, note = _of_other_form(name, made)
+                    notes.extend(note)
         elif name in text:
             made = made.cast(pa.large_string())
         columns[name] = _series(made)
@@ -275,6 +288,63 @@ def _has_grouped(column: pa.ChunkedArray) -> bool:
         and pc.any(pc.match_substring_regex(trimmed, _GROUPED_SURELY)).as_py()
         and pc.any(pc.match_substring_regex(trimmed, _UNGROUPED)).as_py()
     )
+
+
+def _of_other_form(name: str, column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, list[str]]:
+    """Numbers with decimal commas, dates with dots or slashes, where nothing is in doubt."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    given = column.drop_null()
+    first = [value.strip() for value in given.slice(0, _TRIED).to_pylist()]
+    trimmed = pc.utf8_trim_whitespace(column)
+
+    def every(pattern: str) -> bool:
+        if not first or not all(re.match(pattern, value) for value in first):
+            return False
+        return bool(pc.all(pc.match_substring_regex(trimmed, pattern)).as_py())
+
+    def some(pattern: str) -> bool:
+        return bool(pc.any(pc.match_substring_regex(trimmed, pattern)).as_py())
+
+    if every(_COMMA) and some(_COMMA_SURELY):
+        plain = pc.replace_substring(pc.replace_substring(trimmed, ".", ""), ",", ".")
+        note = f"'{name}' is written with decimal commas; they were read as numbers"
+        return plain.cast(pa.float64()), [note]
+    if every(_DOTTED):
+        iso = _iso(trimmed, day_first=True)
+        return iso, [f"'{name}' holds dates with dots; they were read with the day first"]
+    if every(_SLASHED):
+        day_first = some(f"^{_ABOVE_TWELVE}/")
+        if day_first != some(f"^[0-9]+/{_ABOVE_TWELVE}/"):
+            which = "day" if day_first else "month"
+            note = f"'{name}' holds dates with slashes; they were read with the {which} first"
+            return _iso(trimmed, day_first), [note]
+    return column, []
+
+
+def _iso(column: pa.ChunkedArray, day_first: bool) -> pa.ChunkedArray:
+    """Dates of two numbers and a year as ISO 8601; what is no date stays as it is."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    coded = column.combine_chunks().dictionary_encode()
+    made = pa.array(
+        [_iso_of(text, day_first) for text in coded.dictionary.to_pylist()], pa.large_string()
+    )
+    return pa.chunked_array([pc.take(made, coded.indices)])
+
+
+def _iso_of(text: str, day_first: bool) -> str:
+    day, month, year, *clock = re.split(r"[./, :]+", text)
+    if not day_first:
+        day, month = month, day
+    try:
+        found = date(int(year), int(month), int(day)).isoformat()
+        hour, minute, second = (*map(int, clock), 0, 0, 0)[:3]
+        return f"{found}T{time(hour, minute, second).isoformat()}" if clock else found
+    except ValueError:
+        return text
 
 
 def _is_number(value: str) -> bool:

@@ -17,8 +17,8 @@ CHECK = Check(
     "LML027",
     "Dates in doubtful formats",
     "warns",
-    "Export dates as 2026-11-22 or 2026-11-22T14:05:00Z; day and month cannot be told apart in"
-    " other forms.",
+    "Export dates as 2026-11-22 or 2026-11-22T14:05:00Z, all in one form. With slashes it is"
+    " not known which number is the day; months in letters and years of two digits are not read.",
 )
 
 _FORMS: Final = (

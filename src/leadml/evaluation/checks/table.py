@@ -291,7 +291,7 @@ def _texts(raw: Sequence[Any]) -> list[str | None]:
 
 def _is_moment(text: str) -> bool:
     # a bare "20180302" or "2018" is a number to everybody but the parser
-    return "-" in text and isinstance(moment_of(text), datetime)
+    return ("-" in text or "." in text) and isinstance(moment_of(text), datetime)
 
 
 def _seconds(raw: Sequence[Any]) -> Floats:
