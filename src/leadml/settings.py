@@ -91,6 +91,14 @@ class Settings(BaseSettings):
     webhook_timeout_s: float = Field(
         15.0, gt=0, le=120, description="longest wait for a webhook's receiver, in seconds"
     )
+    value_field: str = Field(
+        "",
+        description="field of a lead that says what winning it is worth, to queue leads by "
+        "expected value; empty queues them by probability",
+    )
+    lead_value: float = Field(
+        1.0, ge=0, le=1e12, description="what winning a lead is worth that does not say so"
+    )
     data_mirror: str = Field(
         "",
         description="folder holding copies of the public data sets; empty means their publishers",
@@ -121,6 +129,13 @@ class Settings(BaseSettings):
     )
     head_timeout_s: float = Field(
         10.0, gt=0, le=600, description="longest wait for the head of a request, in seconds"
+    )
+    rate_limit: int = Field(
+        0,
+        ge=0,
+        le=100_000,
+        description="most requests of one key or person within any second, per worker; others get "
+        "429 rate_limited; 0 sets no limit",
     )
     max_waiting: int = Field(
         128,

@@ -20,29 +20,37 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from leadml import __version__
+from leadml.api.desk import Desk
 from leadml.api.document import document_of
 from leadml.api.documents import DocumentRoutes
 from leadml.api.door import Door
 from leadml.api.drain import State, draining_on_sigterm
 from leadml.api.gate import Gate
+from leadml.api.hooks import HookRoutes
 from leadml.api.jobs import JobRoutes
+from leadml.api.lives import LifeRoutes
 from leadml.api.log import places_of
 from leadml.api.metrics import Metrics
 from leadml.api.page import page_of
+from leadml.api.performance import PerformanceRoutes
 from leadml.api.policies import PolicyRoutes
 from leadml.api.problems import send_bytes
 from leadml.api.protocol import SERVER
+from leadml.api.rates import Rates
 from leadml.api.routes import Routes, served_now
 from leadml.api.sessions import Sessions
 from leadml.api.sign_in import SignInRoutes
 from leadml.api.site import SiteRoutes
-from leadml.api.table import OPEN, Endpoint, Entry, Room
+from leadml.api.table import OPEN, Endpoint, Entry, Room, crossings_of, pattern_of
 from leadml.errors import LeadmlError
+from leadml.service.delivering import deliverer_of
+from leadml.service.handoff import handoff_of
 from leadml.service.jobs import Jobs
 from leadml.service.memory import Memory
 from leadml.service.policies import Policies
 from leadml.service.serving import Serving
 from leadml.service.site import Site
+from leadml.service.watching import Watch
 from leadml.settings import Settings
 
 __all__ = ["FIRST_LOOK_S", "Application", "create_app"]
@@ -52,9 +60,14 @@ FIRST_LOOK_S: Final = 4.0
 
 JOBS_POLL_S: Final = 0.3
 
+ALARM_POLL_S: Final = 60.0
+"""Pause between two looks at the capacity, in seconds."""
+
 POLICY_POLL_S: Final = 0.5
 """Pause between two looks at the policy, in seconds; all workers follow within a second."""
 MEMORY_POLL_S: Final = 1.0
+HAND_OVER_POLL_S: Final = 2.0
+CLEAN_POLL_S: Final = 20.0
 
 log = logging.getLogger(__name__)
 
@@ -109,16 +122,30 @@ def create_app(
     metrics = Metrics(exchange)
     memory = Memory(settings)
     door = Door(memory)
+    door.rates = Rates(settings.rate_limit) if settings.rate_limit else None
     routes = Routes(settings, serving, state, metrics, memory)
     jobs = Jobs(settings)
     filed = JobRoutes(settings, jobs)
     written = DocumentRoutes(routes.served_or_none, settings.public_url)
     serving.follow_policy(memory.policy)
     policies = Policies(memory, serving)
+    watch = Watch(policies.past)
     sessions = door.sessions = Sessions(door, settings.public_url)
     site = Site(settings, serving, memory, policies)
     pages, sign_in = SiteRoutes(settings, site, door), SignInRoutes(settings, site, sessions)
-    rooms: list[Room] = [routes, written, filed, PolicyRoutes(settings, policies), pages, sign_in]
+    desk = Desk(settings, memory)
+    lives = LifeRoutes(desk, serving)
+    rooms: list[Room] = [
+        lives,
+        routes,
+        written,
+        filed,
+        PolicyRoutes(settings, policies),
+        PerformanceRoutes(serving, watch),
+        HookRoutes(desk, handoff_of(settings, memory)),
+        pages,
+        sign_in,
+    ]
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
@@ -126,15 +153,19 @@ def create_app(
         looker = ThreadPoolExecutor(1, thread_name_prefix="leadml-champion")
         filed.pool = disk = ThreadPoolExecutor(4, thread_name_prefix="leadml-files")
         door.pool = ThreadPoolExecutor(1, thread_name_prefix="leadml-keys")
+        desk.pool = ThreadPoolExecutor(4, thread_name_prefix="leadml-memory")
         looked = asyncio.Event()
         remembered = asyncio.Event()
         drawn = asyncio.Event()
         watcher = asyncio.create_task(_watch(memory, remembered), name="memory")
+        cleaner = asyncio.create_task(_clean(memory), name="erasures")
         follower = asyncio.create_task(
             _follow(serving, looker, settings.champion_poll_s, looked, metrics), name="champion"
         )
+        alarm = asyncio.create_task(_mind(serving, memory, watch, metrics), name="capacity")
         lines = asyncio.create_task(_draw(serving, memory, remembered, drawn), name="policy")
         worker = asyncio.create_task(_work(jobs), name="jobs") if settings.max_jobs else None
+        bringer = asyncio.create_task(_hand_over(settings, serving, memory, metrics), name="hooks")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FIRST_LOOK_S):
                 await looked.wait()
@@ -144,7 +175,7 @@ def create_app(
             with draining_on_sigterm(state, settings.drain_s):
                 yield {SERVER: state}
         finally:
-            for task in (follower, worker, watcher, lines):
+            for task in (alarm, follower, worker, watcher, cleaner, lines, bringer):
                 if task is not None:
                     task.cancel()
                     with contextlib.suppress(asyncio.CancelledError):
@@ -157,6 +188,8 @@ def create_app(
             routes.pool = None
             pool.shutdown(wait=False, cancel_futures=True)
             door.pool.shutdown(wait=False, cancel_futures=True)
+            desk.pool.shutdown(wait=False, cancel_futures=True)
+            desk.pool = None
             await asyncio.to_thread(memory.close)
 
     app = Application(
@@ -180,9 +213,9 @@ def create_app(
     entries = [entry for room in rooms for entry in room.entries()]
     entries.append(Entry("/docs", "GET", docs, OPEN, ""))
     endpoints = [Endpoint(entry, door) for entry in entries]
-    for endpoint in endpoints:
-        entry = endpoint.entry
-        app.router.routes.append(Route(entry.path, endpoint, methods=[entry.method]))
+    for path, crossing in crossings_of(endpoints).items():
+        methods = list(crossing.endpoints)
+        app.router.routes.append(Route(pattern_of(path), crossing, methods=methods))
     given: dict[str, Any] = {
         "door": door,
         "allow_open": settings.allow_open,
@@ -245,6 +278,16 @@ async def _watch(memory: Memory, looked: asyncio.Event) -> None:
     looked.set()
 
 
+async def _clean(memory: Memory) -> None:
+    """Overwrite what erasures left behind, many of them at once; drop old answers."""
+    while memory.is_on:
+        await asyncio.sleep(CLEAN_POLL_S)
+        try:
+            await asyncio.to_thread(memory.clean)
+        except LeadmlError as error:
+            log.error("what was erased is not overwritten yet", extra={"code": error.code})
+
+
 async def _draw(
     serving: Serving, memory: Memory, remembered: asyncio.Event, looked: asyncio.Event
 ) -> None:
@@ -263,6 +306,59 @@ async def _draw(
         looked.set()
         await asyncio.sleep(POLICY_POLL_S)
     looked.set()
+
+
+async def _mind(serving: Serving, memory: Memory, watch: Watch, metrics: Metrics) -> None:
+    """Look whether proposals outgrow the capacity; receivers are told once a week."""
+    while memory.is_on:
+        await asyncio.sleep(ALARM_POLL_S)
+        try:
+            room = await asyncio.to_thread(watch.alarm, serving.current())
+        except LeadmlError:  # no model yet, or a database that its own watcher tells of
+            continue
+        except Exception as error:  # noqa: BLE001 - the server outlives any fault of its database
+            log.error(
+                "the capacity could not be looked at",
+                extra={"fault": type(error).__name__, "places": places_of(error)},
+            )
+            continue
+        metrics.room = {"capacity_exceeded": float(room.exceeded)}
+        if room.proposals is not None:
+            metrics.room["proposals_last_week"] = float(room.proposals)
+        if room.capacity_per_week is not None:
+            metrics.room["capacity_per_week"] = room.capacity_per_week
+
+
+async def _hand_over(
+    settings: Settings, serving: Serving, memory: Memory, metrics: Metrics
+) -> None:
+    """Send messages to their receivers; tell of a new model; count what waits."""
+    deliverer = None
+    announced = ""
+    try:
+        if memory.is_on and settings.deliver:
+            deliverer = await asyncio.to_thread(deliverer_of, settings, memory)
+            deliverer.start()
+        while memory.is_on:
+            await asyncio.sleep(HAND_OVER_POLL_S)
+            try:
+                outgoing = memory.require().outgoing
+                served = serving.current()
+                if served.versions.model != announced:
+                    told = {"policy_version": served.versions.policy}
+                    await asyncio.to_thread(outgoing.announce_model, served.versions.model, told)
+                    announced = served.versions.model
+                standing = await asyncio.to_thread(outgoing.standing)
+            except LeadmlError:  # no model yet, or a database that its own watcher tells of
+                continue
+            metrics.hand_over = {
+                "webhook_waiting": float(standing.waiting + standing.unsorted),
+                "webhook_dead": float(standing.dead),
+                "webhook_oldest_seconds": standing.oldest_s,
+            }
+    finally:
+        if deliverer is not None:
+            await asyncio.to_thread(deliverer.stop)
 
 
 async def _work(jobs: Jobs) -> None:

@@ -31,6 +31,7 @@ PROBLEMS: Final = {
     "413": "The body is too large, or carries too much.",
     "415": "The body is compressed.",
     "422": "A field or query parameter cannot be used; `pointer` names the field.",
+    "429": "The key asks more often than it may; Retry-After says when to come back.",
     "503": "No model is served yet, the memory does not answer or is off, too many requests "
     "wait, or the server is about to stop; see `Retry-After`.",
 }
@@ -55,14 +56,14 @@ class Piece:
 
 
 def with_scopes(paths: dict[str, Any]) -> dict[str, Any]:
-    """Path items with what each scope brings: security, 401, 403 and a sentence."""
+    """Path items with what each scope brings: security, 401, 403, 429 and a sentence."""
     found: dict[str, Any] = {}
     for path, item in paths.items():
         found[path] = {}
         for method, given in item.items():
             made = dict(given)
             scope = made["x-scope"]
-            problems = {"403"} if scope == "open" else {"401", "403", "503"}
+            problems = {"403"} if scope == "open" else {"401", "403", "429", "503"}
             if scope == "open":
                 made["security"] = []
             else:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from starlette.types import Scope
 
+from leadml.api.rates import RATE, Rates
 from leadml.errors import (
     KeyInvalid,
     OriginForeign,
@@ -174,12 +175,15 @@ class Door:
     ----------
     sessions
         Finds a signed-in person for a request without a key; None finds nobody.
+    rates
+        How often each caller may ask; None for no limit.
     """
 
     def __init__(self, memory: Memory, pool: Executor | None = None) -> None:
         self.memory = memory
         self.pool = pool
         self.sessions: Callable[[Scope], Awaitable[Caller | None]] | None = None
+        self.rates: Rates | None = None
         self._known: dict[bytes, _Known] = {}
         self._looks = 0
 
@@ -204,6 +208,8 @@ class Door:
             No key, or one that opens nothing.
         ScopeMissing
             The key does not open this route.
+        RateLimited
+            The caller asks too often.
         StoreUnavailable
             The key cannot be looked up.
         """
@@ -220,6 +226,8 @@ class Door:
                 )
         else:
             caller = self._at_hand(sent) or await self._looked_up(sent)
+        if self.rates is not None:
+            self._count(scope, caller, self.rates)
         if needed not in caller.scopes and (not also or also not in caller.scopes):
             if caller.role:
                 raise ScopeMissing(
@@ -231,6 +239,14 @@ class Door:
                 fix=f"make one: leadml keys create --scope {needed} --name NAME",
             )
         scope[CALLER] = caller
+
+    def _count(self, scope: Scope, caller: Caller, rates: Rates) -> None:
+        """Count a request of a key or a person, or refuse it."""
+        name = caller.prefix or f"person {caller.name}"
+        if rates.wait_s(name) > 0:
+            scope[RATE] = rates.spent()
+            raise rates.refusal()
+        scope[RATE] = rates.take(name)
 
     def _at_hand(self, sent: bytes) -> Caller | None:
         """Who a key is, if that was asked a moment ago."""

@@ -19,6 +19,7 @@ from leadml.api.drain import State
 from leadml.api.log import places_of
 from leadml.api.metrics import Metrics
 from leadml.api.problems import send_problem
+from leadml.api.rates import RATE
 from leadml.api.table import Endpoint, endpoint_of
 from leadml.errors import (
     HostRefused,
@@ -183,6 +184,9 @@ class Gate:
                 started = True
                 status = message["status"]
                 message["headers"].append(header)
+                rate = scope.get(RATE)
+                if rate is not None:
+                    message["headers"].extend(rate)
                 if self.state.draining:
                     message["headers"].append((b"connection", b"close"))
             await send(message)
