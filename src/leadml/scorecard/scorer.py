@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import repeat
@@ -34,7 +34,6 @@ MISSING_IS_NEWS = 0.05  # a missing field is warned of when training lacked it m
 
 Bins = NDArray[np.signedinteger[Any]]
 
-_ABSENT = object()
 _NESTED: Final = frozenset({dict, list})
 
 
@@ -143,15 +142,12 @@ class Scorer:
         self._texts = [
             _Texts(known, kind) for known, kind in zip(self._known, self._narrow, strict=True)
         ]
-        self._steps = [
-            (
-                column.source,
-                _number_step(column, table)
-                if column.kind is Kind.NUMBER
-                else _text_step(column, table, known),
-            )
-            for column, table, known in zip(columns, tables, self._known, strict=True)
-        ]
+        self._steps: list[tuple[str, Callable[[Any], _Found | None], _Step]] = []
+        for column, table, known in zip(columns, tables, self._known, strict=True):
+            number = column.kind is Kind.NUMBER
+            step = _number_step(column, table) if number else _text_step(column, table, known)
+            at_hand = _at_hand(step, [None] if column.derive else _COUNTS if number else known)
+            self._steps.append((column.source, at_hand.get, step))
         pairs = scorecard.pairs
         self._sloped = [bool(table.slope.any()) for table in tables]
         self._n_pairs = len(pairs)
@@ -189,8 +185,13 @@ class Scorer:
         main: list[float] = []
         raw: list[float | str | None] = []
         get = lead.get
-        for source, step in self._steps:
-            at, points, value = step(get(source, _ABSENT), warnings)
+        for source, at_hand, step in self._steps:
+            value = get(source)
+            try:
+                found = at_hand(value)
+            except TypeError:  # a list or an object
+                found = None
+            at, points, value = found or step(value, warnings)
             bins.append(at)
             main.append(points)
             raw.append(value)
@@ -493,7 +494,27 @@ class _Texts:
         self.bins = np.array([*known.values(), 0], dtype=kind)
 
 
-_Step = Callable[[Any, list[Warned]], tuple[int, float, float | str | None]]
+_Found = tuple[int, float, float | str | None]
+"""Bin, points and what was read."""
+
+_Step = Callable[[Any, list[Warned]], _Found]
+"""Reads a raw value; may warn."""
+
+_COUNTS: Final = (None, *range(128))
+
+
+def _at_hand(step: _Step, values: Iterable[Any]) -> dict[Any, _Found]:
+    """What a step finds for values that are frequent and need no warning.
+
+    Python finds 1.0 and True where 1 is; they are read alike.
+    """
+    made: dict[Any, _Found] = {}
+    for value in values:
+        warnings: list[Warned] = []
+        found = step(value, warnings)
+        if not warnings:
+            made[value] = found
+    return made
 
 
 def _number_step(column: Column, table: ColumnTable) -> _Step:
@@ -516,7 +537,7 @@ def _number_step(column: Column, table: ColumnTable) -> _Step:
         elif quick and kind is int and -(2**53) <= value <= 2**53:
             number = float(value)
         else:
-            found = None if value is _ABSENT else read(value)
+            found = read(value)
             if found is None:
                 if news:
                     warnings.append(_missing(name))
@@ -555,7 +576,7 @@ def _text_step(column: Column, table: ColumnTable, known: dict[str | None, int])
             at = find(value, -1)
             if at >= 0:  # known texts are canonical: reading them again changes nothing
                 return at, level[at], value
-        text: Any = None if value is _ABSENT else read(value)
+        text: Any = read(value)
         if text is None and news:
             warnings.append(_missing(name))
         at = find(text, -1)
