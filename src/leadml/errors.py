@@ -600,6 +600,7 @@ class StepNotOpen(RequestError):
     code = "step_not_open"
     title = "The step is not open for this lead"
     status = 409
+    open_steps: tuple[str, ...] = ()
 
 
 class PolicyOvertaken(StepNotOpen):

@@ -161,11 +161,11 @@ def _unknown_name(data: dict[str, Any], known: frozenset[str]) -> UnknownField:
 
 
 def score_body(
-    served: Served, body: bytes, n_reasons: int | None, record: bool = False
+    served: Served, body: bytes, n_reasons: int | None, memory: Memory | None = None
 ) -> tuple[dict[str, Any], Decision | None]:
     """Answer the body of ``POST /v1/score``; raises the tree's request errors.
 
-    With ``record`` the decision comes along, ready to be stored.
+    With a memory the decision comes along, ready to be stored there.
     """
     lead_id, fields, consent = _lead_of(parse(body))
     found, exact = answered(
@@ -175,11 +175,12 @@ def score_body(
         lead_id,
         fields,
         n_reasons,
-        exactly=record,
+        exactly=memory is not None,
     )
-    if exact is None:
+    if exact is None or memory is None:
         return found, None
-    return found, decision_of(served, fields, consent, found, exact)
+    value = memory.value_of(fields)
+    return found, decision_of(served, fields, consent, found, exact, value)
 
 
 def _listed(body: bytes, most: int) -> list[Any]:
@@ -226,7 +227,11 @@ class Scores(NamedTuple):
 
 
 def scores_body(
-    served: Served, body: bytes, n_reasons: int | None, most: int, record: bool = False
+    served: Served,
+    body: bytes,
+    n_reasons: int | None,
+    most: int,
+    memory: Memory | None = None,
 ) -> Scores:
     """Answer the body of ``POST /v1/scores``; every lead under the one model ``served``."""
     read: list[_Lead | LeadmlError] = []
@@ -236,7 +241,7 @@ def scores_body(
         except LeadmlError as error:
             read.append(error)
     good = [lead for lead in read if isinstance(lead, _Lead)]
-    kept: dict[int, Exact] | None = {} if record else None
+    kept: dict[int, Exact] | None = None if memory is None else {}
     made = enumerate(
         answers(
             served.scorer,
@@ -259,9 +264,9 @@ def scores_body(
             known = {} if lead.lead_id is None else {"lead_id": lead.lead_id}
             results.append({**known, "error": row_error(found)})
             continue
-        if kept is not None:
+        if kept is not None and memory is not None:
             decisions[len(results)] = decision_of(
-                served, lead.fields, lead.consent, found, kept[row]
+                served, lead.fields, lead.consent, found, kept[row], memory.value_of(lead.fields)
             )
         results.append(found)
     return Scores(results, decisions)
@@ -425,9 +430,9 @@ class Routes:
             await send_bytes(send, 200, written.body)
             return
         if len(body) <= OFF_LOOP_BYTES:
-            found, decision = score_body(served, body, n_reasons, record)
+            found, decision = score_body(served, body, n_reasons, self.memory)
         else:
-            found, decision = await self._off_loop(score_body, served, body, n_reasons, record)
+            found, decision = await self._off_loop(score_body, served, body, n_reasons, self.memory)
         if decision is not None:
             await self._remember((found,), (decision,))
         self.metrics.one(found)
@@ -445,7 +450,7 @@ class Routes:
             found, tally = await self._off_loop(scores_written, pen, body, n_reasons, most)
         else:
             results, decisions = await self._off_loop(
-                scores_body, served, body, n_reasons, most, True
+                scores_body, served, body, n_reasons, most, self.memory
             )
             if decisions:
                 made = [results[place] for place in decisions]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -11,7 +11,19 @@ from starlette.types import Receive, Scope, Send
 from leadml.api.door import Door, refuse_foreign
 from leadml.errors import LeadmlError
 
-__all__ = ["OPEN", "SCOPES", "Asgi", "Endpoint", "Entry", "Refused", "Room", "endpoint_of"]
+__all__ = [
+    "OPEN",
+    "SCOPES",
+    "Asgi",
+    "Crossing",
+    "Endpoint",
+    "Entry",
+    "Refused",
+    "Room",
+    "crossings_of",
+    "endpoint_of",
+    "pattern_of",
+]
 
 OPEN: Final = "open"
 """The scope of a route that needs no key."""
@@ -105,7 +117,39 @@ class Endpoint:
         await self.entry.run(scope, receive, send)
 
 
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """Routes that share a path, told apart by their methods."""
+
+    endpoints: Mapping[str, Endpoint]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the one for the method."""
+        method = scope["method"]
+        await self.endpoints["GET" if method == "HEAD" else method](scope, receive, send)
+
+
+def crossings_of(endpoints: Iterable[Endpoint]) -> dict[str, Crossing]:
+    """Routes by their path, in the order in which each path comes first."""
+    found: dict[str, dict[str, Endpoint]] = {}
+    for endpoint in endpoints:
+        found.setdefault(endpoint.entry.path, {})[endpoint.entry.method] = endpoint
+    return {path: Crossing(methods) for path, methods in found.items()}
+
+
+def pattern_of(path: str) -> str:
+    """A path as Starlette matches it; the id of a lead may hold slashes.
+
+    >>> pattern_of("/v1/leads/{id}/history"), pattern_of("/v1/jobs/{id}")
+    ('/v1/leads/{id:path}/history', '/v1/jobs/{id}')
+    """
+    return path.replace("/v1/leads/{id}", "/v1/leads/{id:path}")
+
+
 def endpoint_of(scope: Any) -> Endpoint | None:
     """The route that a request was matched with; None before that or without one."""
     found = scope.get("endpoint")
-    return found if isinstance(found, Endpoint) else None
+    if not isinstance(found, Crossing):
+        return None
+    at_hand = found.endpoints.get(scope["method"])
+    return at_hand or next(iter(found.endpoints.values()))

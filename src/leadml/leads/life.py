@@ -176,11 +176,13 @@ def require_open(standing: Standing, outcome: Outcome) -> None:
         return
     was = "was won" if standing.reached == 3 else "is an opportunity"
     steps = ", ".join(open_steps(standing))
-    raise StepNotOpen(
+    error = StepNotOpen(
         f"'{outcome}' is not open for a lead that {was} (stage '{standing.stage}'); "
         f"open steps: {steps}",
         fix=f"report one of: {steps}; or correct occurred_at",
     )
+    error.open_steps = tuple(str(step) for step in open_steps(standing))
+    raise error
 
 
 def step(standing: Standing, event: Event) -> Standing:

@@ -21,6 +21,8 @@ WAIT_S: Final = 2.0
 PATIENCE_S: Final = 2.5 * WAIT_S
 """Longest wait of a caller for a write, in seconds."""
 
+MOST_VALUE: Final = 1e12
+
 log = logging.getLogger(__name__)
 
 
@@ -58,6 +60,18 @@ class Memory:
             # what asks for keys remembers their answers itself
             self._store = Store(self.settings.database_url, wait_s=WAIT_S, key_fresh_s=0.0)
             self.problem = StoreUnavailable("the database was not asked yet", fix=_LATER)
+
+    def value_of(self, lead: Mapping[str, Any]) -> float:
+        """What winning a lead is worth, by its field or the setting."""
+        settings = self.settings
+        given = lead.get(settings.value_field) if settings.value_field else None
+        if given is None or isinstance(given, bool):
+            return settings.lead_value
+        try:
+            found = float(given)
+        except (TypeError, ValueError):
+            return settings.lead_value
+        return found if 0 <= found <= MOST_VALUE else settings.lead_value
 
     @property
     def is_on(self) -> bool:
@@ -128,6 +142,18 @@ class Memory:
         if before is not None:
             log.info("the memory is used")
 
+    def clean(self) -> None:
+        """Overwrite what erasures left behind, if there were any; drop answers a day old.
+
+        Raises
+        ------
+        StoreUnavailable, StorageFull
+            The database does not answer or lacks the room; the next time it is tried again.
+        """
+        store = self.require()
+        store.scrub()
+        store.forget_old_requests()
+
     def suspect(self, error: LeadmlError) -> None:
         """Note that a write failed; the next :meth:`look` tries one."""
         if isinstance(error, StoreError):
@@ -149,6 +175,7 @@ def decision_of(
     consent: bool | None,
     answer: Mapping[str, Any],
     exact: Exact,
+    value: float = 1.0,
 ) -> Decision:
     """An answer with all that is needed to replay it.
 
@@ -164,6 +191,8 @@ def decision_of(
         What the caller gets.
     exact
         The same in full precision.
+    value
+        What winning the lead is worth.
     """
     policy = served.policy
     return Decision(
@@ -185,6 +214,7 @@ def decision_of(
         engagement_score=answer["engagement_score"],
         contact_consent=consent,
         reasons=exact.reasons,
+        value=value,
     )
 
 

@@ -6,7 +6,7 @@ from leadml.store.lessons import TrainingTable
 from leadml.store.lives import Happened, Happening, Waiting
 from leadml.store.once import Claim, Once
 from leadml.store.policies import PolicyVersion
-from leadml.store.records import Decision, Recorded, Report, Reporting, new_id
+from leadml.store.records import Decision, Recorded, Report, Reporting, checked_id, new_id
 from leadml.store.sessions import Session, form_token
 from leadml.store.store import Erasure, Store
 from leadml.store.users import ROLES, User
@@ -31,6 +31,7 @@ __all__ = [
     "TrainingTable",
     "User",
     "Waiting",
+    "checked_id",
     "form_token",
     "looks_like_key",
     "new_id",

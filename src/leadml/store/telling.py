@@ -141,7 +141,8 @@ def counts(connection: sa.Connection) -> dict[str, int]:
 def plain(row: Any) -> dict[str, Any]:
     """A row with moments as ISO text, JSON parsed and absent values left out."""
     found: dict[str, Any] = {}
-    for name, value in row.items():
+    for quoted, value in row.items():
+        name = str(quoted)  # a kind of text of SQLAlchemy, which is no key for JSON
         if value is None:
             continue
         if name.endswith("_us"):
