@@ -11,7 +11,8 @@ from stored import decision
 from leadml.leads import Outcome
 from leadml.service.delivering import Deliverer
 from leadml.store import Report
-from leadml.webhooks import Guard, Schedule, Wire
+from leadml.webhooks import Guard, Schedule
+from leadml.webhooks.wire import Wire
 
 QUICK = Schedule((0.0, *[0.02] * 40), random.Random(1))
 

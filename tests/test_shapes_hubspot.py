@@ -5,8 +5,9 @@ from crms import HubSpot
 from told import open_wire, told
 
 from leadml.errors import ExtraMissing, InvalidField
-from leadml.webhooks import Guard, Receiver, Wire, records, shape_of
+from leadml.webhooks import Guard, Receiver, records, shape_of
 from leadml.webhooks.shapes import hubspot
+from leadml.webhooks.wire import Wire
 
 
 @pytest.fixture

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from receiver import Answer, receiver
 
 from leadml.errors import AddressRefused, ConfigError
-from leadml.webhooks import Guard, Wire
+from leadml.webhooks import Guard
 from leadml.webhooks.guard import Place, is_public
-from leadml.webhooks.wire import CallFailed
+from leadml.webhooks.reply import CallFailed
+from leadml.webhooks.wire import Wire
 
 OUTSIDE = "93.184.215.14"
 

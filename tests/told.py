@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from leadml.webhooks import Guard, Message, Wire
+from leadml.webhooks import Guard, Message
+from leadml.webhooks.wire import Wire
 
 REASONS = [
     {"field": "visits", "text": "3 visits: odds 2.0 times a typical lead's"},

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from leadml import __version__
-from leadml.api import policies
+from leadml.api import hooks_described, lives_described, performance, policies
 from leadml.api.describing import (
     Piece,
     body_of,
@@ -131,8 +131,13 @@ def document_of(served: Served | None) -> dict[str, Any]:
         "servers": [{"url": "/", "description": "this server"}],
         "tags": [
             {"name": "scoring", "description": "Leads in, answers out."},
+            {"name": "leads", "description": "What is known of leads and became of them."},
             {"name": "model", "description": "What is served."},
             {"name": "files", "description": "Files of leads in, files of answers out."},
+            {
+                "name": "webhooks",
+                "description": "Who is told of what happens, and whether it came.",
+            },
             {"name": "operations", "description": "For those who run the server."},
         ],
         "security": [{name: []} for name in _SECURITY],
@@ -165,7 +170,12 @@ _SECURITY: Final = {
 }
 
 
-PIECES: Final[tuple[Piece, ...]] = (policies.PIECE,)
+PIECES: Final[tuple[Piece, ...]] = (
+    lives_described.PIECE,
+    policies.PIECE,
+    performance.PIECE,
+    hooks_described.PIECE,
+)
 """What the rooms of routes add, in the order in which it is shown."""
 
 _SCOPES: Final = {

@@ -98,6 +98,7 @@ class Metrics:
         self.in_flight = 0
         self.model: dict[str, str] = {}
         self.room: dict[str, float] = {}
+        self.hand_over: dict[str, float] = {}
         self.degraded = False
         self.swaps = 0
         self.rejected: Counter[str] = Counter()
@@ -184,6 +185,7 @@ class Metrics:
             "degraded": self.degraded,
             "model": self.model,
             "room": self.room,
+            "hand_over": self.hand_over,
             "same_share": self.same_share,
         }
 
@@ -199,7 +201,14 @@ class Metrics:
         return found
 
 
-_ENDED: Final = {"in_flight": 0, "degraded": False, "model": {}, "room": {}, "same_share": None}
+_ENDED: Final = {
+    "in_flight": 0,
+    "degraded": False,
+    "model": {},
+    "room": {},
+    "hand_over": {},
+    "same_share": None,
+}
 
 
 def _lives(process: int) -> bool:
@@ -284,9 +293,9 @@ class _Told:
                     [data["model_version"], data["policy_version"], data["digest"]], 1.0
                 )
         yield info
-        for name, says in _ROOM:
+        for part, name, says in _GAUGES:
             gauge = GaugeMetricFamily(f"leadml_{name}", says)
-            known = [found["room"][name] for found in plain if name in found.get("room", {})]
+            known = [found[part][name] for found in plain if name in found.get(part, {})]
             if known:
                 gauge.add_metric([], max(known))
             yield gauge
@@ -307,8 +316,19 @@ _COUNTED: Final = (
     ("leadml_bundles_rejected", "rejected", "reason", "Bundles not served, by reason."),
 )
 
-_ROOM: Final = (
-    ("proposals_last_week", "Leads proposed as MQL in the last whole week (Monday to Sunday)."),
-    ("capacity_per_week", "Leads that sales can work in a week, where the policy says so."),
-    ("capacity_exceeded", "1 while proposals outgrow the capacity by more than luck."),
+_GAUGES: Final = (
+    (
+        "room",
+        "proposals_last_week",
+        "Leads proposed as MQL in the last whole week (Monday to Sunday).",
+    ),
+    (
+        "room",
+        "capacity_per_week",
+        "Leads that sales can work in a week, where the policy says so.",
+    ),
+    ("room", "capacity_exceeded", "1 while proposals outgrow the capacity by more than luck."),
+    ("hand_over", "webhook_waiting", "Messages that webhooks are still to be sent."),
+    ("hand_over", "webhook_dead", "Messages given up; a replay sends them again."),
+    ("hand_over", "webhook_oldest_seconds", "Age of the oldest message that waits."),
 )

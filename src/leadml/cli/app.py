@@ -7,7 +7,19 @@ from typing import Annotated
 import typer
 
 from leadml import __version__
-from leadml.cli import callers, data, habits, keys, learning, log, models, people, scoring
+from leadml.cli import (
+    callers,
+    data,
+    habits,
+    hindsight,
+    hooks,
+    keys,
+    learning,
+    log,
+    models,
+    people,
+    scoring,
+)
 from leadml.cli.console import say
 
 __all__ = ["app"]
@@ -36,8 +48,14 @@ app.add_typer(keys.app, name="signing-key")
 app.add_typer(callers.app, name="keys")
 app.add_typer(people.app, name="users")
 app.add_typer(log.app, name="audit")
+app.add_typer(hooks.app, name="webhooks")
+app.command("deliver", short_help="Send webhooks: a worker of its own.")(hooks.deliver)
 app.command("serve", short_help="Serve the champion over HTTP.")(scoring.serve)
 app.command("score", short_help="Score a file of leads.")(scoring.score)
+app.command("monitor", short_help="Hold what was predicted against what happened.")(
+    hindsight.monitor
+)
+app.command("replay", short_help="Compute past decisions again, bit for bit.")(hindsight.replay)
 app.add_typer(data.app, name="data")
 app.command("simulate", short_help="Write a CRM history whose true chances are known.")(
     data.simulate

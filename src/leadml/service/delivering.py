@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from leadml.errors import ExtraMissing, LeadmlError, StoreError
 from leadml.service.memory import Memory
@@ -23,9 +23,11 @@ from leadml.webhooks import (
     Receiver,
     Reception,
     Schedule,
-    Wire,
     shape_of,
 )
+
+if TYPE_CHECKING:
+    from leadml.webhooks.wire import Wire
 
 __all__ = ["Deliverer", "deliverer_of", "message_of", "receiver_of"]
 
@@ -110,13 +112,22 @@ class Deliverer:
     # --- life -----------------------------------------------------------------------
 
     def start(self) -> None:
-        """Work in threads of its own, none of which keeps the process alive."""
+        """Work in threads of its own, none of which keeps the process alive; once."""
         self._runner = threading.Thread(target=self.run, name="leadml-deliver", daemon=True)
         self._runner.start()
 
     def wake(self) -> None:
         """Look at the memory now."""
         self._news.set()
+
+    def is_idle(self) -> bool:
+        """Whether nothing is under way, unsorted or due."""
+        outgoing = self._require().outgoing
+        unsorted, due = outgoing.next_due()
+        now_us = time.time_ns() // 1000
+        with self._lock:
+            under_way = sum(self._under_way.values())
+        return not under_way and not unsorted and all(at_us > now_us for at_us in due.values())
 
     def stop(self, wait_s: float = 2.0) -> None:
         """Take nothing more; wait so long for what is under way.
@@ -313,5 +324,7 @@ def receiver_of(endpoint: Endpoint) -> Receiver:
 
 def deliverer_of(settings: Settings, memory: Memory) -> Deliverer:
     """The worker that the settings describe; nothing is started."""
+    from leadml.webhooks.wire import Wire
+
     wire = Wire(Guard(settings.webhook_allow.split(",")), timeout_s=settings.webhook_timeout_s)
     return Deliverer(memory.require, wire)

@@ -1,10 +1,12 @@
-"""The door for outbound HTTP: guarded, signed, in the shape a receiver expects."""
+"""The door for outbound HTTP: guarded, signed, in the shape a receiver expects.
+
+The wire itself is not imported here: a scorer that sends nothing needs no HTTP client.
+"""
 
 from leadml.webhooks.guard import Guard
 from leadml.webhooks.parcel import Message, Receiver, Reception
 from leadml.webhooks.schedule import Schedule
 from leadml.webhooks.shapes import KINDS, shape_of
-from leadml.webhooks.wire import Wire
 
 __all__ = [
     "KINDS",
@@ -13,6 +15,5 @@ __all__ = [
     "Receiver",
     "Reception",
     "Schedule",
-    "Wire",
     "shape_of",
 ]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from leadml.errors import InvalidField
-from leadml.webhooks.wire import CallFailed, Reply, Wire, retry_after_s
+from leadml.webhooks.reply import CallFailed, Reply, retry_after_s
+
+if TYPE_CHECKING:
+    from leadml.webhooks.wire import Wire
 
 __all__ = ["Message", "Receiver", "Reception", "Shape", "invalid_option", "reception_of"]
 

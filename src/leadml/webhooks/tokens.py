@@ -6,12 +6,15 @@ import json
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 from leadml.errors import InvalidField
 from leadml.webhooks.parcel import Receiver
-from leadml.webhooks.wire import CallFailed, Wire
+from leadml.webhooks.reply import CallFailed
+
+if TYPE_CHECKING:
+    from leadml.webhooks.wire import Wire
 
 __all__ = ["Tokens", "application_of", "check_credential", "no_credential"]
 

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import httpcore
@@ -16,59 +15,13 @@ import httpx
 from leadml import __version__
 from leadml.errors import AddressRefused
 from leadml.webhooks.guard import Guard, Place
+from leadml.webhooks.reply import MOST_READ, CallFailed, Reply
 
-__all__ = ["CallFailed", "Reply", "Wire", "retry_after_s"]
+__all__ = ["Wire"]
 
-MOST_READ: Final = 1_048_576
 _TRIED: Final = 3
 _IDLE_S: Final = 2.0
 _OURS: Final = {"user-agent": f"leadml/{__version__}", "accept-encoding": "identity"}
-
-
-class CallFailed(Exception):  # not of leadml's tree: it never leaves this room
-    """A call that got no answer, in words that name no address.
-
-    Parameters
-    ----------
-    why
-        What went wrong.
-    permanent
-        True where it will go wrong again, such as a refused address.
-    """
-
-    def __init__(self, why: str, *, permanent: bool = False) -> None:
-        super().__init__(why)
-        self.why = why
-        self.permanent = permanent
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What a receiver answered.
-
-    Parameters
-    ----------
-    status
-        HTTP status.
-    headers
-        Names in lower case.
-    body
-        At most :data:`MOST_READ` bytes.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes = field(repr=False)
-
-    @property
-    def is_success(self) -> bool:
-        """Whether the status lies in 200–299."""
-        return 200 <= self.status < 300
-
-    @property
-    def text(self) -> str:
-        """The body as text, odd bytes replaced."""
-        return self.body.decode("utf-8", "replace")
 
 
 class _Call(threading.local):
@@ -187,27 +140,6 @@ class Wire:
                     trust_env=False,
                 )
             return self._client
-
-
-def retry_after_s(reply: Reply, *, most_s: float = 86_400.0) -> float | None:
-    """The seconds that a receiver asks to be left alone; None where it does not say.
-
-    Examples
-    --------
-    >>> retry_after_s(Reply(429, {"retry-after": "7"}, b""))
-    7.0
-    """
-    from email.utils import parsedate_to_datetime
-
-    said = reply.headers.get("retry-after", "").strip()
-    try:
-        seconds = float(said)
-    except ValueError:
-        try:
-            seconds = parsedate_to_datetime(said).timestamp() - time.time()
-        except ValueError:
-            return None
-    return min(max(seconds, 0.0), most_s) if seconds == seconds else None
 
 
 def _why(error: httpx.ConnectError) -> str:

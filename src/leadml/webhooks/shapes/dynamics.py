@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from leadml.webhooks.parcel import Message, Receiver, Reception, reception_of
 from leadml.webhooks.records import check_options, record_id
+from leadml.webhooks.reply import CallFailed, Reply
 from leadml.webhooks.tokens import Tokens, application_of, check_credential
-from leadml.webhooks.wire import CallFailed, Reply, Wire
+
+if TYPE_CHECKING:
+    from leadml.webhooks.wire import Wire
 
 __all__ = ["LEADS_ONLY", "MOST", "check", "send", "trend_of"]
 

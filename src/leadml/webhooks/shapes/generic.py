@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from leadml.webhooks.parcel import Message, Receiver, Reception, invalid_option, reception_of
+from leadml.webhooks.reply import CallFailed
 from leadml.webhooks.signing import signed_headers
-from leadml.webhooks.wire import CallFailed, Wire
+
+if TYPE_CHECKING:
+    from leadml.webhooks.wire import Wire
 
 __all__ = ["LEADS_ONLY", "MOST", "body_of", "check", "send"]
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from leadml.webhooks.parcel import Message, Receiver, Reception, reception_of
 from leadml.webhooks.records import check_options, fields_of, record_id, require_client
+from leadml.webhooks.reply import CallFailed, Reply
 from leadml.webhooks.tokens import Tokens, check_credential
-from leadml.webhooks.wire import CallFailed, Reply, Wire
+
+if TYPE_CHECKING:
+    from leadml.webhooks.wire import Wire
 
 __all__ = ["FIELDS", "LEADS_ONLY", "MOST", "check", "object_type", "send", "with_session"]
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from leadml.webhooks.parcel import Message, Receiver, Reception
 from leadml.webhooks.records import check_options, fields_of, require_client
 from leadml.webhooks.shapes.salesforce import OPTIONS, object_type, with_session
 from leadml.webhooks.tokens import check_credential
-from leadml.webhooks.wire import Wire
+
+if TYPE_CHECKING:
+    from leadml.webhooks.wire import Wire
 
 __all__ = ["EVENT", "FIELDS", "LEADS_ONLY", "MOST", "check", "send"]
 

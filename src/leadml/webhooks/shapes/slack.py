@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from leadml.webhooks.parcel import Message, Receiver, Reception, invalid_option, reception_of
 from leadml.webhooks.records import require_client
-from leadml.webhooks.wire import CallFailed, Wire
+from leadml.webhooks.reply import CallFailed
+
+if TYPE_CHECKING:
+    from leadml.webhooks.wire import Wire
 
 __all__ = ["LEADS_ONLY", "MOST", "check", "lines_of", "send"]
 
