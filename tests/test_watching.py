@@ -26,14 +26,15 @@ NOW = datetime(2026, 11, 25, 10, tzinfo=UTC)
 class World:
     """A hand-made model with a memory whose clock a test sets."""
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, now: datetime = NOW) -> None:
+        self.now = now
         self.memory = Memory(Settings(database_url=database_url))
         self.store = self.memory.open()
         self.pointer = held.Held("7", held.bundle())
         self.serving = Serving("leads", self.pointer)
         self.serving.refresh()
         self.serving.follow_policy(self.memory.policy)
-        self.past = Past(self.memory, lambda: NOW)
+        self.past = Past(self.memory, lambda: now)
         self.watch = Watch(self.past)
         self.policies = Policies(self.memory, self.serving, self.past)
 
@@ -53,7 +54,7 @@ class World:
         decisions, reports = [], []
         first, last = days_ago
         for place, lead in enumerate(chosen):
-            at = NOW - (first + (last - first) * place / n) * DAY
+            at = self.now - (first + (last - first) * place / n) * DAY
             scored = served.scorer.one(lead)
             p = float(f"{scored.probability:.4g}")
             stage = served.policy.stage_of(p)
@@ -69,7 +70,7 @@ class World:
             )  # fmt: skip
             odds = factor * p / (1 - p)
             when = at + rng.uniform(1, 59) * DAY
-            if rng.random() < odds / (1 + odds) and when < NOW:
+            if rng.random() < odds / (1 + odds) and when < self.now:
                 reports.append(Report(f"{prefix}{place}", Outcome.WON, when))
         for start in range(0, n, 1000):
             self.store.record_decisions(decisions[start : start + 1000])

@@ -282,6 +282,56 @@ class Registry:
         self._tell(name)
         return Registered(name, version, alias, run_id, made.digest, folder)
 
+    def log_monitoring(self, name: str, version: str, told: Mapping[str, Any]) -> str:
+        """Log what was seen of a version in use, as a run of its own; gives the run's id.
+
+        Parameters
+        ----------
+        name, version
+            What was served.
+        told
+            What ``leadml monitor`` says, plain data without persons; kept as
+            ``performance.json``, its figures as metrics of the version's model.
+
+        Raises
+        ------
+        ExtraMissing
+            MLflow is not installed.
+        RegistryError
+            MLflow refuses or does not answer.
+        """
+        with _mlflow(self.tracking_uri, "refuses the monitoring"):
+            from mlflow.entities import Metric
+
+            client = self._client()
+            found = client.get_model_version(check_name(name), version)
+            experiment = self._experiment(client)
+            tags = {
+                "leadml.kind": "monitoring",
+                "leadml.model_version": f"{name}@{version}",
+                "leadml.policy_version": str(told.get("policy_version", "")),
+                "leadml.verdict": str(told.get("verdict", {}).get("word", "")),
+                "leadml.signals": " ".join(
+                    str(signal["code"]) for signal in told.get("signals", ())
+                )[:_TAG_LENGTH],
+                "mlflow.note.content": str(told.get("verdict", {}).get("sentence", "")),
+            }
+            run = client.create_run(experiment, run_name=f"{name}-{version}-monitoring", tags=tags)
+            run_id = str(run.info.run_id)
+            now = int(time.time() * 1000)
+            model_id = getattr(found, "model_id", None)
+            client.log_batch(
+                run_id,
+                metrics=[
+                    Metric(key, value, now, 0, model_id=model_id) for key, value in _seen(told)
+                ],
+            )
+            with tempfile.TemporaryDirectory(prefix="leadml-") as scratch:
+                (Path(scratch) / "performance.json").write_bytes(canonical(told))
+                client.log_artifacts(run_id, scratch)
+            client.set_terminated(run_id, "FINISHED")
+        return run_id
+
     def _experiment(self, client: Any) -> str:
         from mlflow.exceptions import MlflowException
 
@@ -695,6 +745,23 @@ def _metrics(facts: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
         section = facts.get(part, {})
         for key, value in _figures({key: section[key] for key in keys if key in section}):
             yield f"{part}/{key}", value
+
+
+def _seen(told: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """Figures of a version in use: live metrics, drift per column, proposals."""
+    for key, value in _figures(told.get("metrics", {})):
+        yield f"live/{key}", value
+    for key in ("n_leads", "n_conversions"):
+        yield f"live/{key}", float(told.get(key, 0))
+    drift = told.get("drift", {})
+    for part in (drift.get("probability"), *drift.get("inputs", ())):
+        if part is not None:
+            yield f"drift/{_NOT_IN_KEYS.sub('', str(part['name']))[:200]}", float(part["psi"])
+    capacity = told.get("capacity", {})
+    for key in ("proposals", "capacity_per_week"):
+        if key in capacity:
+            yield f"capacity/{key}", float(capacity[key])
+    yield "needs_look", float(bool(told.get("needs_look")))
 
 
 def _flat(params: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from leadml.registry.tracking import Registry
+    from leadml.service.memory import Memory
     from leadml.service.serving import Served
     from leadml.training.config import TrainConfig
     from leadml.training.rivals import Rival
@@ -447,6 +450,111 @@ class Leadml:
             "policy_version": served.versions.policy,
             "stages": found["proposed_stage"].value_counts().to_dict(),
         }
+
+    # --- looking back ---------------------------------------------------------------
+
+    @contextmanager
+    def _memory(self) -> Iterator[Memory]:
+        """The memory that the settings name; one that was never made is no memory."""
+        from leadml.service.memory import Memory
+
+        url = self.settings.database_url
+        path = Path(url.removeprefix("sqlite:///"))
+        if url.startswith("sqlite:///") and not path.exists():
+            raise FileMissing(
+                f"there is no memory '{path}'",
+                fix="leadml serve makes one; or correct LEADML_DATABASE_URL",
+            )
+        memory = Memory(self.settings)
+        try:
+            memory.open()
+            yield memory
+        finally:
+            memory.close()
+
+    def monitor(
+        self, weeks: int = 12, *, track: bool = True, progress: Progress = silent
+    ) -> dict[str, Any]:
+        """What was predicted of matured leads and what happened; see docs/monitoring.md.
+
+        Parameters
+        ----------
+        weeks
+            Matured weeks to look back.
+        track
+            Write a run of the served version to MLflow; the answer's ``run_id`` names it.
+        """
+        from leadml.service.past import Past
+        from leadml.service.serving import Serving
+        from leadml.service.watching import Watch
+
+        if track:
+            _need_training()
+        with self._memory() as memory:
+            serving = Serving.of(self.settings, trial=False)
+            serving.refresh()
+            serving.follow_policy(memory.policy)
+            serving.refresh_policy()
+            served = serving.current()
+            progress("looking back", 0, 1)
+            found = Watch(Past(memory)).report(served, weeks)
+            progress("looking back", 1, 1)
+        if track:
+            found["run_id"] = self._registry(progress).log_monitoring(
+                served.name, served.version, found
+            )
+        return found
+
+    def replay(
+        self,
+        decision_ids: Sequence[str] = (),
+        *,
+        sample: int | None = None,
+        since: datetime | None = None,
+        progress: Progress = silent,
+    ) -> dict[str, Any]:
+        """Compute past decisions again from their records and bundles, bit for bit.
+
+        Parameters
+        ----------
+        decision_ids
+            These; otherwise ``sample`` of them at random, or all made ``since``.
+        """
+        from leadml.service.replaying import Replayer, told_of
+        from leadml.store.records import us_of
+
+        def fetch(name: str, version: str) -> Path:
+            _need_training()
+            return self._registry(progress).fetch(name, version)
+
+        with self._memory() as memory:
+            store = memory.require()
+            replayer = Replayer(self.settings, fetch)
+
+            def records() -> Iterator[dict[str, Any]]:
+                if decision_ids or sample is not None:
+                    ids = list(decision_ids) or None
+                    yield from store.decisions(ids=ids, sample=sample, since=since)
+                    return
+                after = None
+                while page := store.decisions(since=since, after=after):
+                    yield from page
+                    last = page[-1]
+                    after = (us_of(datetime.fromisoformat(last["at"])), last["decision_id"])
+
+            found = replayer.replay_all(
+                records(),
+                lambda done: progress("replaying", done, len(decision_ids) or sample or 0),
+            )
+        known = found["n"]
+        unknown = len(set(decision_ids)) - known if decision_ids else 0
+        if unknown > 0:
+            found["n_unknown"] = unknown
+        found["same"] = known > 0 and found["n_same"] == known and unknown <= 0
+        found["sentence"] = told_of(found) + (
+            f" {unknown:,} of the ids are not known." if unknown > 0 else ""
+        )
+        return found
 
     # --- versions -------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -13,10 +14,12 @@ from leadml.leads.vocabulary import Outcome, Stage
 from leadml.store import announcing, tables
 from leadml.store.auditing import get_note, set_note
 from leadml.store.records import moment_of_us, us_of
+from leadml.store.telling import plain
 
 __all__ = [
     "Followed",
     "arrivals",
+    "decisions",
     "exceeded",
     "first_decision",
     "followed",
@@ -167,6 +170,52 @@ def newest_inputs(connection: sa.Connection, limit: int, since: datetime) -> lis
         .limit(limit)
     )
     return [orjson.loads(inputs) for inputs in connection.execute(chosen).scalars()]
+
+
+def decisions(
+    connection: sa.Connection,
+    *,
+    ids: Sequence[str] | None = None,
+    sample: int | None = None,
+    since: datetime | None = None,
+    after: tuple[int, str] | None = None,
+    limit: int = 1_000,
+) -> list[dict[str, Any]]:
+    """Past decisions with all that is needed to replay them.
+
+    Parameters
+    ----------
+    ids
+        These, as far as they are known.
+    sample
+        So many at random.
+    since
+        Made from then on.
+    after
+        Moment (microseconds) and id of the last one of the page before.
+    limit
+        Most in a page; does not limit ``ids`` and ``sample``.
+    """
+    d = tables.decisions.c
+    chosen = sa.select(tables.decisions)
+    if since is not None:
+        chosen = chosen.where(d.at_us >= us_of(since))
+    if ids is not None:
+        chosen = chosen.where(d.decision_id.in_(list(ids)))
+    elif sample is not None:
+        picked = sa.select(d.decision_id).order_by(sa.func.random()).limit(sample)
+        if since is not None:
+            picked = picked.where(d.at_us >= us_of(since))
+        chosen = chosen.where(d.decision_id.in_(picked))
+    else:
+        if after is not None:
+            at_us, decision_id = after
+            chosen = chosen.where(
+                sa.or_(d.at_us > at_us, sa.and_(d.at_us == at_us, d.decision_id > decision_id))
+            )
+        chosen = chosen.limit(limit)
+    chosen = chosen.order_by(d.at_us, d.decision_id)
+    return [plain(row) for row in connection.execute(chosen).mappings()]
 
 
 def exceeded(connection: sa.Connection, week: str, data: dict[str, Any], *, at_us: int) -> bool:

@@ -471,6 +471,19 @@ class Store:
         """Inputs of the newest decisions, newest first."""
         return self._browse(lambda on: hindsight.newest_inputs(on, limit, since))
 
+    def decisions(
+        self,
+        *,
+        ids: Sequence[str] | None = None,
+        sample: int | None = None,
+        since: datetime | None = None,
+        after: tuple[int, str] | None = None,
+    ) -> list[dict[str, Any]]:
+        """Past decisions to replay; see :func:`leadml.store.hindsight.decisions`."""
+        return self._browse(
+            lambda on: hindsight.decisions(on, ids=ids, sample=sample, since=since, after=after)
+        )
+
     def tell_exceeded(self, week: str, data: Mapping[str, Any]) -> bool:
         """Write the message ``capacity.exceeded`` once for a week; False if it was told."""
         return self._write(lambda on: hindsight.exceeded(on, week, dict(data), at_us=us_of(now())))

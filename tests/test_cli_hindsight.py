@@ -1,0 +1,85 @@
+"""leadml.cli.hindsight: `leadml monitor` against a real memory and a real MLflow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from leadml.cli.app import app
+from leadml.settings import Settings
+from tests import tracked
+from tests.test_drift import moved
+from tests.test_watching import World
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated MLflow database."""
+    return tracked.template(tmp_path_factory.mktemp("template"))
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """A memory whose clock is the real one."""
+    found = World(f"sqlite:///{tmp_path / 'leadml.db'}", datetime.now(UTC))
+    yield found
+    found.memory.close()
+
+
+def settings_of(folder: Path) -> Settings:
+    """Everything in one folder."""
+    return Settings(
+        models_dir=str(folder / "models"),
+        tracking_uri=f"sqlite:///{folder / 'mlflow.db'}",
+        database_url=f"sqlite:///{folder / 'leadml.db'}",
+    )
+
+
+def test_monitor_tells_and_tracks(template: Path, tmp_path: Path, world: World) -> None:
+    """A world that changed ends with 3; the run of the version in MLflow holds its figures."""
+    registry = tracked.registry(template, tmp_path)
+    made = tracked.train(registry)
+    world.live(2000, (130, 61), factor=3.0)
+    world.live(500, (20, 0), leads=moved(500), prefix="new")
+    env = settings_of(tmp_path).environment()
+    found = CliRunner().invoke(app, ["monitor", "--json"], env=env, catch_exceptions=False)
+    assert found.exit_code == 3
+    told = json.loads(found.stdout)
+    assert told["needs_look"]
+    assert told["model_version"] == f"leads@{made.version}"
+    client = tracked.client(registry)
+    run = client.get_run(told["run_id"])
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["leadml.kind"] == "monitoring"
+    assert run.data.tags["leadml.model_version"] == f"leads@{made.version}"
+    assert run.data.metrics["live/roc_auc"] == told["metrics"]["roc_auc"]["value"]
+    assert run.data.metrics["drift/industry"] > 0.25
+    assert run.data.metrics["needs_look"] == 1
+    assert [f.path for f in client.list_artifacts(told["run_id"])] == ["performance.json"]
+
+
+def test_monitor_speaks_to_people(template: Path, tmp_path: Path, world: World) -> None:
+    """Verdict, tables by week and stage, drift and capacity, without a run if so asked."""
+    registry = tracked.registry(template, tmp_path)
+    tracked.train(registry)
+    world.live(1200, (130, 61))
+    env = settings_of(tmp_path).environment()
+    found = CliRunner().invoke(app, ["monitor", "--no-mlflow"], env=env, catch_exceptions=False)
+    assert found.exit_code in (0, 3)
+    for part in ("ROC AUC", "promised 0.810", "week", "stage", "drift of", "happened (95 %)"):
+        assert part in found.stdout
+    assert "MLflow run" not in found.stdout
+
+
+def test_no_memory_is_said(tmp_path: Path) -> None:
+    """Without a database there is nothing to look back on, and none is made."""
+    env = settings_of(tmp_path).environment()
+    found = CliRunner().invoke(app, ["monitor", "--no-mlflow"], env=env)
+    assert found.exit_code == 2
+    assert "there is no memory" in found.stderr
+    assert not (tmp_path / "leadml.db").exists()
