@@ -99,6 +99,28 @@ def test_a_file_is_scored_lead_by_lead(folder: Folder, trained: dict[str, Any]) 
     assert {"stage", "reason_1"} <= set(rows[0])
 
 
+def test_the_report_has_forms_for_slides_and_pull_requests(
+    folder: Folder, trained: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By ending or --format: a PNG, the model card in Markdown; --open shows what was written."""
+    shown = folder.path / "shown.txt"
+    opener = folder.write("opener.sh", f'#!/bin/sh\necho "$1" > {shown}\n')
+    (folder.path / opener).chmod(0o755)
+    monkeypatch.setenv("BROWSER", f"{folder.path / opener} %s")
+    drawn = folder.answer("report", "--output", "slide.png", "--open")
+    content = (folder.path / "slide.png").read_bytes()
+    assert (drawn["form"], drawn["bytes"], content[:4]) == ("png", len(content), b"\x89PNG")
+    assert shown.read_text().strip() == (folder.path / "slide.png").as_uri()
+    told = folder.answer("report", "--format", "md")
+    assert told["report"] == "report.md"
+    card = (folder.path / "report.md").read_text("utf-8")
+    assert card.startswith("# ")
+    assert "| --- | ---: |" in card
+    said = folder.leadml("report", "--output", "slide.pdf")
+    assert said.returncode == 2
+    assert "end the file in .html, .md or .png" in said.stderr
+
+
 def test_the_report_is_one_file_without_network(folder: Folder, trained: dict[str, Any]) -> None:
     """`report` writes one HTML file that refers to nothing outside."""
     folder.answer("report", "--output", "page.html")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
-from leadml.cli.console import answer, interval, lines_of, say
+from leadml.cli.console import answer, interval, lines_of, say, warn
 
 __all__ = ["asked", "init", "report", "show_checks", "show_training", "train"]
 
@@ -234,18 +234,43 @@ def report(
     version: Annotated[
         str | None, typer.Argument(help="Version to report on; the champion if left out.")
     ] = None,
-    output: Annotated[Path, typer.Option(help="Where to write the page.")] = Path("report.html"),
+    output: Annotated[
+        Path | None, typer.Option(help="Where to write it; report.html (or .md, .png) by itself.")
+    ] = None,
+    form: Annotated[
+        Literal["html", "md", "png"] | None,
+        typer.Option(
+            "--format",
+            help="html: the whole report; md: the model card for pull requests; png: a slide. "
+            "By the ending of --output if left out.",
+        ),
+    ] = None,
+    look: Annotated[bool, typer.Option("--open", help="Open it once it is written.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Write the report of a version as one HTML file that works offline.
+    """Write the report of a version as one file that works offline.
 
     \b
     Examples:
-      leadml report
+      leadml report --open
       leadml report 3 --output march.html
+      leadml report --format md
+      leadml report --output slide.png
     """
-    answer(
-        lambda leadml, _: leadml.report(version, output),
-        lambda found: say(f"Wrote {found.get('report', output)}."),
+    target = output or Path(f"report.{form or 'html'}")
+    found = answer(
+        lambda leadml, _: leadml.report(version, target, form),
+        lambda found: say(f"Wrote {found['report']}."),
         as_json,
     )
+    if look:
+        _look_at(Path(found["report"]))
+
+
+def _look_at(file: Path) -> None:
+    """Open a file as the system does; where nothing can, its address is told."""
+    import webbrowser
+
+    address = file.resolve().as_uri()
+    if not webbrowser.open(address):
+        warn(f"Nothing here opens it; it lies at {address}")

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from leadml.errors import (
     BundleError,
@@ -590,19 +590,52 @@ class Leadml:
         _need_training()
         return self._registry().rollback(self.settings.model_name, reason).as_dict()
 
-    def report(self, version: str | None = None, output: Path | None = None) -> dict[str, Any]:
-        """Write the report of a version as one HTML file."""
-        _need_training()
-        from leadml.reports.page import render_report
+    def report(
+        self,
+        version: str | None = None,
+        output: Path | None = None,
+        form: Literal["html", "md", "png"] | None = None,
+    ) -> dict[str, Any]:
+        """Write the report of a version as one file.
 
+        Parameters
+        ----------
+        version
+            The champion if left out.
+        output
+            Where to; named after the version if left out.
+        form
+            ``html`` for the whole report, ``md`` for the model card in Markdown, ``png``
+            for a slide; by the ending of ``output`` if left out.
+
+        Raises
+        ------
+        ConfigError
+            The ending of ``output`` is none of these.
+        """
+        _need_training()
+        from leadml.reports.card import model_card
+        from leadml.reports.page import render_report
+        from leadml.reports.slide import slide
+
+        form = form or _form_of(output)
         served = self.served(version)
         facts = dict(served.facts)
         facts["model"] = {**facts.get("model", {}), "name": served.name, "version": served.version}
         facts["policy"] = served.policy.as_dict()
-        target = Path(output or f"{served.name}-{served.version}-report.html")
+        target = Path(output or f"{served.name}-{served.version}-report.{form}")
+        if form == "png":
+            content = slide(facts)
+        else:
+            content = (render_report if form == "html" else model_card)(facts).encode()
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(render_report(facts), encoding="utf-8")
-        return {"report": str(target), "model_version": served.versions.model}
+        target.write_bytes(content)
+        return {
+            "report": str(target),
+            "form": form,
+            "bytes": len(content),
+            "model_version": served.versions.model,
+        }
 
     # --- data -------------------------------------------------------------------------
 
@@ -690,3 +723,16 @@ def _need_training() -> None:
             f"this needs the learning part of leadml ({', '.join(gone)} not installed)",
             fix="pip install 'leadml[train]'",
         )
+
+
+def _form_of(output: Path | None) -> Literal["html", "md", "png"]:
+    """The form that a file's ending asks for."""
+    ending = output.suffix.lower() if output is not None else ".html"
+    if ending in (".html", ".htm", ""):
+        return "html"
+    if ending in (".md", ".png"):
+        return "md" if ending == ".md" else "png"
+    raise ConfigError(
+        f"a report cannot be written as '{ending}'",
+        fix="end the file in .html, .md or .png, or name the form by --format",
+    )

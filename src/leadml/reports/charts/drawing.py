@@ -11,18 +11,31 @@ import html
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     import altair as alt
 
-__all__ = ["DASHES", "PERCENT", "WIDTH", "axis_of", "haloed", "ink", "png", "rows_of", "svg"]
+__all__ = [
+    "DASHES",
+    "LIGHT",
+    "PERCENT",
+    "WIDTH",
+    "axis_of",
+    "haloed",
+    "ink",
+    "ink_of",
+    "picture",
+    "png",
+    "rows_of",
+    "svg",
+]
 
 WIDTH = 360
 """Width of every drawing in px; text of 11 px stays 11 px on a phone."""
 
 # token of the sheet -> its light value; the order gives each its sentinel colour
-_LIGHT = {
+LIGHT: Final = {
     "model": "#2a5fc9",
     "model-soft": "#cfdef8",
     "happened": "#1a1e26",
@@ -39,7 +52,7 @@ _LIGHT = {
     "paper": "#ffffff",
 }
 
-_SENTINEL = {token: f"#5eed{i:02x}" for i, token in enumerate(_LIGHT)}
+_SENTINEL = {token: f"#5eed{i:02x}" for i, token in enumerate(LIGHT)}
 
 PERCENT = "format(100 * datum.value, '~g') + '\u202f%'"
 
@@ -113,7 +126,7 @@ _FONT = re.compile(r' font-family="[^"]*"')
 
 _COLOUR = re.compile(r"#5eed([0-9a-f]{2})", re.IGNORECASE)
 
-_TOKENS = tuple(_LIGHT)
+_TOKENS = tuple(LIGHT)
 
 
 def svg(chart: alt.TopLevelMixin, *, label: str, name: str) -> str:
@@ -146,6 +159,31 @@ def png(chart: alt.TopLevelMixin, *, title: str, subtitle: str = "") -> bytes:
     import vl_convert
 
     text = json.dumps(_spec(chart, title=title, subtitle=subtitle))
-    text = _COLOUR.sub(lambda m: _LIGHT[_TOKENS[int(m[1], 16)]], text)
+    text = _COLOUR.sub(lambda m: LIGHT[_TOKENS[int(m[1], 16)]], text)
     drawn: bytes = vl_convert.vegalite_to_png(text, scale=2)
+    return drawn
+
+
+_TOKEN = re.compile(r"var\(--([a-z0-9-]+)\)")
+
+
+def ink_of(token: str) -> str:
+    """The light value of a token of the sheet, where no sheet colours the drawing."""
+    return LIGHT[token]
+
+
+def picture(drawing: str, *, scale: float) -> bytes:
+    """An SVG as a PNG in the light palette; it may hold drawings of :func:`svg`.
+
+    Parameters
+    ----------
+    drawing
+        A complete SVG document.
+    scale
+        Pixels for each px of it.
+    """
+    import vl_convert
+
+    lit = _TOKEN.sub(lambda m: LIGHT[m[1]], drawing)
+    drawn: bytes = vl_convert.svg_to_png(lit, scale=scale)
     return drawn
