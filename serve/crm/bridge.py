@@ -82,6 +82,16 @@ class Settings:
     crm_secret: str
 
 
+def _fields(
+    model: Mapping[str, Any], lead: Mapping[str, Any], held: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What the model reads, by its names, from the custom fields and the lead's own."""
+    values = {
+        each["field"]: held.get(each["field"], lead.get(each["field"])) for each in model["fields"]
+    }
+    return {name: value for name, value in values.items() if value not in (None, "")}
+
+
 def is_signed(secret: str, header: str, body: bytes, now: float) -> bool:
     """Whether ``t=<seconds>,v1=<hex>`` is the HMAC-SHA256 of ``<seconds>.<body>``, and fresh.
 
@@ -165,33 +175,30 @@ class Bridge:
         return self._score(lead, held)
 
     def _score(self, lead: Mapping[str, Any], held: Mapping[str, Any]) -> str:
-        """Score a lead and write what changed; no change ends the circle of webhooks."""
-        asked = {"lead_id": lead["id"], "lead": self._fields(lead, held)}
-        answer = self._leadml("POST", f"/v1/score?reasons={REASONS}", asked)
-        found = {
-            "leadml_score": float(answer["score"]),
-            "leadml_grade": answer["grade"],
-            "leadml_stage": answer["stage"],
-            "leadml_reasons": "\n".join(reason["text"] for reason in answer["reasons"]),
-            "leadml_model": answer["model_version"],
-        }
-        if all(held.get(name) == value for name, value in found.items()):
+        """Score a lead and write it down, unless nothing changed since: that ends the circle."""
+        model = self._leadml("GET", "/v1/model")
+        fields = _fields(model, lead, held)
+        known = [fields, model["model_version"], model["policy_version"]]
+        seen = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
+        if held.get("leadml_seen") == seen:
             return "nothing new"
+        asked = {"lead_id": lead["id"], "lead": fields}
+        answer = self._leadml("POST", f"/v1/score?reasons={REASONS}", asked)
         change = {
             "rating": RATINGS.get(answer["stage"], "COLD"),
             "probability": round(100 * answer["probability"]),
-            "custom_fields": found,
+            "custom_fields": {
+                "leadml_score": answer["score"],
+                "leadml_grade": answer["grade"],
+                "leadml_stage": answer["stage"],
+                "leadml_reasons": "\n".join(reason["text"] for reason in answer["reasons"]),
+                "leadml_seen": seen,
+            },
         }
         if not lead["source_ref"]:
             change["source_ref"] = lead["id"]  # a deal made of the lead inherits it
         self._crm("PATCH", f"/api/leads/{lead['id']}/", change)
         return f"wrote score {answer['score']}, stage {answer['stage']}"
-
-    def _fields(self, lead: Mapping[str, Any], held: Mapping[str, Any]) -> dict[str, Any]:
-        """What the model reads, by its names, from the lead's own and custom fields."""
-        wanted = [each["field"] for each in self._leadml("GET", "/v1/model")["fields"]]
-        values = {name: held.get(name, lead.get(name)) for name in wanted}
-        return {name: value for name, value in values.items() if value not in (None, "")}
 
     def _report(self, lead_id: str, outcome: str, event: Mapping[str, Any], **change: str) -> None:
         """Tell leadml what became of a lead, and the lead where that puts it."""

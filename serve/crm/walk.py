@@ -60,9 +60,13 @@ WRITTEN: Final = {
     "leadml_grade": ("Grade", "text"),
     "leadml_stage": ("Stage", "text"),
     "leadml_reasons": ("Why", "textarea"),
-    "leadml_model": ("Scored by", "text"),
+    "leadml_seen": ("Seen by leadml", "text"),
     "leadml_reported": ("Reported to leadml", "text"),
 }
+
+
+SHOWN: Final = ("title", "status", "source", "industry", "rating", "probability", "custom_fields")
+"""The fields on the picture, of the fifty that the page has."""
 
 
 class Told:
@@ -112,8 +116,9 @@ def round_trip(folder: Path, picture: Path | None = None) -> dict[str, float]:
         commands = environment(INSTALLED.resolve())
     folder.mkdir(parents=True, exist_ok=True)
     with told.step(f"export {LEADS:,} past leads in the CRM's words, and learn from them"):
-        open_leads = _history(folder)
+        unknown = _history(folder)
         _leadml(folder, "train", "history.csv", "--target", "converted")
+        open_leads = _chosen(folder, unknown)
     with contextlib.ExitStack() as stack:
         with told.step("start leadml with a database and a key"):
             key = json.loads(
@@ -176,11 +181,23 @@ def _history(folder: Path) -> list[dict[str, str]]:
         writer = csv.DictWriter(file, kept, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
-    unknown = [row for row in rows if not row["converted"]]
-    unknown.sort(
-        key=lambda row: [-int(row[name] or 0) for name in ("forms_submitted_30d", *NUMBERS[2:5])]
-    )
-    return unknown[:: max(len(unknown) // SENT, 1)][:SENT]
+    return [row for row in rows if not row["converted"]]
+
+
+def _chosen(folder: Path, open_leads: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Some open leads between the best and the worst, by a file scored beforehand."""
+    names = ["lead_id", "created_at", *OWN, *TEXTS, *NUMBERS]
+    with (folder / "open.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, names, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(open_leads)
+    _leadml(folder, "score", "open.csv", "--output", "scored.csv")
+    with (folder / "scored.csv").open(newline="", encoding="utf-8") as lines:
+        scores = {row["lead_id"]: row for row in csv.DictReader(lines)}
+    for lead in open_leads:
+        lead["score"] = scores[lead["lead_id"]]["score"]
+    ranked = sorted(open_leads, key=lambda lead: -int(lead["score"]))
+    return [ranked[place * (len(ranked) - 1) // (SENT - 1)] for place in range(SENT)]
 
 
 def _leadml(folder: Path, *words: str) -> str:
@@ -211,11 +228,20 @@ def _surroundings(folder: Path) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _process(
-    folder: Path, name: str, words: list[str], surroundings: dict[str, str]
+    folder: Path, name: str, words: list[str], surroundings: dict[str, str], address: str
 ) -> Iterator[None]:
-    with (folder / f"{name}.log").open("w") as log:
+    """A program that answers at an address, until the block ends."""
+    path = folder / f"{name}.log"
+    with path.open("w") as log:
         process = subprocess.Popen(words, env=surroundings, stdout=log, stderr=log)
+
+        def is_up() -> bool:
+            if process.poll() is not None:
+                raise NoCrm(f"{name} ended: {path.read_text('utf-8').strip()[-500:]}")
+            return _answers(address)
+
         try:
+            until(name, is_up, 40)
             yield
         finally:
             process.terminate()
@@ -228,8 +254,7 @@ def _served(folder: Path) -> Iterator[str]:
     port = free_port()
     words = [sys.executable, "-m", "leadml", "serve", "--port", str(port)]
     address = f"http://127.0.0.1:{port}"
-    with _process(folder, "leadml", words, _surroundings(folder)):
-        until("leadml", lambda: _answers(f"{address}/health/ready"), 40)
+    with _process(folder, "leadml", words, _surroundings(folder), f"{address}/health/ready"):
         yield address
 
 
@@ -246,8 +271,7 @@ def _bridged(
         "CRM_TOKEN": token,
         "CRM_SECRET": secret,
     }
-    with _process(folder, "bridge", words, surroundings):
-        until("the bridge", lambda: _answers(near), 20)
+    with _process(folder, "bridge", words, surroundings, near):
         yield
 
 
@@ -334,8 +358,8 @@ def _said(told: Told, leadml: str, key: str, lead_id: str) -> None:
 
 
 def _look(crm: Crm, lead_id: str, picture: Path) -> None:
-    """Open the lead in the CRM's own administration and keep what is seen."""
-    from playwright.sync_api import FloatRect, sync_playwright
+    """Open the lead in the CRM's own administration; keep a picture of the fields that matter."""
+    from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         names = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -348,15 +372,13 @@ def _look(crm: Crm, lead_id: str, picture: Path) -> None:
         page.fill("input[name=username]", ADMIN[0])
         page.fill("input[name=password]", ADMIN[1])
         page.click("input[type=submit]")
-        area = page.locator("textarea[name=custom_fields]")
-        area.evaluate("e => { e.style.width = '900px'; e.style.height = '17em' }")
-        first = page.locator(".field-company_name").bounding_box()
-        last = page.locator(".field-custom_fields").bounding_box()
-        if first is None or last is None:
-            raise NoCrm("the page of the lead shows neither company nor custom fields")
-        height = last["y"] + last["height"] - first["y"] + 16
-        part = FloatRect(x=330.0, y=first["y"] - 8, width=850.0, height=height)
-        page.screenshot(path=str(picture), full_page=True, clip=part)
+        page.add_style_tag(
+            content=", ".join(f".form-row:has(#id_{name})" for name in SHOWN)
+            + " { display: block !important } .form-row { display: none }"
+            + "#nav-sidebar, #toggle-nav-sidebar, .submit-row, .help { display: none !important }"
+            + "textarea#id_custom_fields { width: 62em !important; height: 13em }"
+        )
+        page.locator("#content").screenshot(path=str(picture))
         browser.close()
 
 
