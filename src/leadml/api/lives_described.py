@@ -429,6 +429,10 @@ PIECE: Final = Piece(
             {
                 "decision_id": text("Its id."),
                 "lead_id": text("Of the lead, if it had an id."),
+                "imported": {
+                    "type": "boolean",
+                    "description": "True for a past that was brought in later.",
+                },
                 "at": _moment("When."),
                 "inputs": {**_FREE, "description": "Fields as they were sent."},
                 "probability": {**_CHANCE, "description": "As shown."},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -23,9 +23,13 @@ __all__ = [
     "exceeded",
     "first_decision",
     "followed",
+    "known_decisions",
     "newest_inputs",
     "proposals",
 ]
+
+_LIVE: Final = tables.decisions.c.imported.is_not(True)
+"""Decisions that somebody saw when they were made."""
 
 _NOTE: Final = "capacity_announced"
 _LOCK: Final = 4_951_206_740
@@ -71,6 +75,7 @@ def followed(
 ) -> Followed:
     """First decision of each lead, if it fell into ``[since, until)``, and what followed.
 
+    A past that was brought in later does not count: the model may have learned from it.
     Leads that object, and leads that had converted before, are left out, as in training.
 
     Parameters
@@ -83,7 +88,7 @@ def followed(
     d, o = tables.decisions.c, tables.outcomes.c
     first = (
         sa.select(d.lead_id, sa.func.min(d.at_us).label("at_us"))
-        .where(d.lead_id.is_not(None), d.at_us < us_of(until))
+        .where(d.lead_id.is_not(None), d.at_us < us_of(until), _LIVE)
         .group_by(d.lead_id)
         .having(sa.func.min(d.at_us) >= us_of(since))
         .subquery()
@@ -108,7 +113,7 @@ def followed(
         )
         .join(first, sa.and_(d.lead_id == first.c.lead_id, d.at_us == first.c.at_us))
         .outerjoin(won, won.c.lead_id == d.lead_id)
-        .where(d.lead_id.not_in(objecting))
+        .where(d.lead_id.not_in(objecting), _LIVE)
         .order_by(d.at_us, d.lead_id, d.decision_id)
     )
     found = Followed([], [], [], [], [], [], [])
@@ -143,9 +148,10 @@ def arrivals(connection: sa.Connection, *, since: datetime, until: datetime) -> 
 
 
 def first_decision(connection: sa.Connection) -> datetime | None:
-    """When the memory began."""
+    """When the memory began, a past that was brought in later left aside."""
     d = tables.decisions.c
-    found = connection.execute(sa.select(sa.func.min(d.at_us))).scalar()
+    oldest = sa.select(d.at_us).where(_LIVE).order_by(d.at_us).limit(1)
+    found = connection.execute(oldest).scalar()
     return None if found is None else moment_of_us(found)
 
 
@@ -154,7 +160,8 @@ def proposals(connection: sa.Connection, *, since: datetime, until: datetime) ->
     s = tables.stages.c
     chosen = (
         sa.select(s.at_us)
-        .where(s.stage == str(Stage.MQL), s.at_us >= us_of(since), s.at_us < us_of(until))
+        .join(tables.decisions, tables.decisions.c.decision_id == s.cause)
+        .where(s.stage == str(Stage.MQL), s.at_us >= us_of(since), s.at_us < us_of(until), _LIVE)
         .order_by(s.at_us)
     )
     return [moment_of_us(at_us) for at_us in connection.execute(chosen).scalars()]
@@ -165,7 +172,7 @@ def newest_inputs(connection: sa.Connection, limit: int, since: datetime) -> lis
     d = tables.decisions.c
     chosen = (
         sa.select(d.inputs)
-        .where(d.at_us >= us_of(since))
+        .where(d.at_us >= us_of(since), _LIVE)
         .order_by(d.at_us.desc(), d.decision_id)
         .limit(limit)
     )
@@ -216,6 +223,16 @@ def decisions(
         chosen = chosen.limit(limit)
     chosen = chosen.order_by(d.at_us, d.decision_id)
     return [plain(row) for row in connection.execute(chosen).mappings()]
+
+
+def known_decisions(
+    connection: sa.Connection, marks: Iterable[tuple[str, int]]
+) -> set[tuple[str, int]]:
+    """Which of these leads were decided on at that very moment (microseconds)."""
+    wanted = set(marks)
+    d = tables.decisions.c
+    chosen = sa.select(d.lead_id, d.at_us).where(d.lead_id.in_({lead_id for lead_id, _ in wanted}))
+    return {(lead_id, at_us) for lead_id, at_us in connection.execute(chosen)} & wanted
 
 
 def exceeded(connection: sa.Connection, week: str, data: dict[str, Any], *, at_us: int) -> bool:

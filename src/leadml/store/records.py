@@ -130,6 +130,9 @@ class Decision:
         What winning the lead is worth, in any unit.
     at
         When, aware UTC.
+    imported
+        Whether it belongs to a past that was brought in later: nobody saw it then, so no
+        message tells of it and no model is judged by it.
     decision_id
         Unique.
     """
@@ -154,6 +157,7 @@ class Decision:
     reasons: Sequence[Mapping[str, Any]] = ()
     value: float = 1.0
     at: datetime = field(default_factory=now)
+    imported: bool = False
     decision_id: str = field(default_factory=lambda: new_id("dec"))
 
     def __post_init__(self) -> None:
@@ -202,6 +206,8 @@ class Report:
         Who says so.
     details
         More, as budget, authority, need and timing.
+    imported
+        Whether it belongs to a past that was brought in later: no message tells of it.
     """
 
     lead_id: str
@@ -210,6 +216,7 @@ class Report:
     reason: str | None = None
     by: str | None = None
     details: Mapping[str, Any] | None = None
+    imported: bool = False
 
     def __post_init__(self) -> None:
         checked_id(self.lead_id)

@@ -167,7 +167,8 @@ def _decide(connection: sa.Connection, lead: _Held, decision: Decision, pages: _
     stage = lead.standing.stage
     pages.decisions.append(_decision_row(decision, stage))
     if stage is not previous:
-        _announce(pages, lead, previous, at_us, decision.decision_id, decision)
+        cause = decision.decision_id
+        _announce(pages, lead, previous, at_us, cause, decision, quiet=decision.imported)
     may_contact = lead.standing.may_contact
     return Recorded(decision.decision_id, stage, previous, may_contact=may_contact)
 
@@ -217,9 +218,11 @@ def record_reports(
             }
         )
         stage = lead.standing.stage
-        _announce_outcome(pages, lead, previous, report)
+        if not report.imported:
+            _announce_outcome(pages, lead, previous, report)
         if stage is not previous:
-            _announce(pages, lead, previous, occurred_us, str(report.outcome), None)
+            cause = str(report.outcome)
+            _announce(pages, lead, previous, occurred_us, cause, None, quiet=report.imported)
         found.append(Reporting(report.lead_id, stage))
     pages.write(connection, touched)
     _drop_stubs(connection, held.keys() - touched.keys())
@@ -382,6 +385,8 @@ def _announce(
     at_us: int,
     cause: str,
     decision: Decision | None,
+    *,
+    quiet: bool = False,
 ) -> None:
     row, stage = lead.row, lead.standing.stage
     recorded_us = us_of(now())
@@ -395,6 +400,8 @@ def _announce(
             "cause": cause,
         }
     )
+    if quiet:
+        return
     data = _standing_now(lead, previous)
     if decision is not None:
         data |= _explained(decision)
@@ -547,6 +554,7 @@ def _decision_row(decision: Decision, stage: Stage) -> dict[str, Any]:
         "model_version": decision.model_version,
         "policy_version": decision.policy_version,
         "bundle_digest": decision.bundle_digest,
+        "imported": True if decision.imported else None,
     }
 
 

@@ -105,7 +105,7 @@ class Store:
     >>> folder = tempfile.TemporaryDirectory()
     >>> store = Store(f"sqlite:///{folder.name}/leadml.db")
     >>> store.migrate()
-    '0005'
+    '0006'
     >>> text, key = store.create_key("hubspot", ["score"])
     >>> store.verify_key(text).name, store.verify_key("leadml_wrong")
     ('hubspot', None)
@@ -219,6 +219,37 @@ class Store:
     ) -> list[Reporting]:
         """Store what people report; a refused report carries its error and spoils no other."""
         return self._do(self._record_reports, reports, claimed, answer)
+
+    def record_history(
+        self, decisions: Sequence[Decision], reports: Sequence[Report]
+    ) -> tuple[list[Recorded | None], list[Reporting]]:
+        """Store a past that was brought in later, in one transaction; repeats change nothing.
+
+        Returns
+        -------
+        decisions : list of Recorded or None
+            None for a lead that was decided on at that very moment already.
+        reports : list of Reporting
+            As :meth:`record_reports`.
+        """
+
+        def effect(connection: sa.Connection) -> tuple[list[Recorded | None], list[Reporting]]:
+            marks = [(d.lead_id, us_of(d.at)) for d in decisions]
+            taken = hindsight.known_decisions(
+                connection, [(lead_id, at_us) for lead_id, at_us in marks if lead_id is not None]
+            )
+            found: list[Recorded | None] = [None] * len(marks)
+            fresh: list[int] = []
+            for place, mark in enumerate(marks):
+                if mark[0] is None or mark not in taken:
+                    fresh.append(place)
+                    taken.add(mark)  # type: ignore[arg-type]
+            made = self._record_decisions(connection, [decisions[place] for place in fresh])
+            for place, recorded in zip(fresh, made, strict=True):
+                found[place] = recorded
+            return found, self._record_reports(connection, list(reports))
+
+        return self._write(effect)
 
     def set_consent(
         self,

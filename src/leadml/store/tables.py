@@ -92,6 +92,7 @@ decisions = sa.Table(
     sa.Column("model_version", sa.Text, nullable=False),
     sa.Column("policy_version", sa.Text, nullable=False),
     sa.Column("bundle_digest", sa.Text, nullable=False),
+    sa.Column("imported", sa.Boolean),
     sa.Index(None, "lead_id", "at_us"),
     sa.Index(None, "at_us", "proposed_stage"),
 )
