@@ -29,8 +29,8 @@ def request_of(path: str, body: bytes) -> bytes:
 class _Client(asyncio.Protocol):
     """One connection that asks again when it was answered."""
 
-    def __init__(self, requests: Sequence[bytes], first: int, until: float) -> None:
-        self.requests, self.turn, self.until = requests, first, until
+    def __init__(self, requests: Sequence[bytes], first: int, until: float, step: int = 1) -> None:
+        self.requests, self.turn, self.until, self.step = requests, first, until, step
         self.seconds: list[float] = []
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._said = bytearray()
@@ -43,7 +43,7 @@ class _Client(asyncio.Protocol):
     def _ask(self) -> None:
         self.began = time.perf_counter()
         self.transport.write(self.requests[self.turn % len(self.requests)])
-        self.turn += 1
+        self.turn += self.step
 
     def data_received(self, data: bytes) -> None:
         self._said += data
@@ -75,8 +75,20 @@ class _Client(asyncio.Protocol):
             self.done.set_exception(ConnectionError("the server closed the connection"))
 
 
-def ask(port: int, requests: Sequence[bytes], seconds: float, connections: int = 16) -> Seen:
+def ask(
+    port: int,
+    requests: Sequence[bytes],
+    seconds: float,
+    connections: int = 16,
+    *,
+    apart: bool = False,
+) -> Seen:
     """Ask for some seconds; any answer but 200 is an error.
+
+    Parameters
+    ----------
+    apart
+        No two connections ask the same before all requests were asked.
 
     Returns
     -------
@@ -91,7 +103,11 @@ def ask(port: int, requests: Sequence[bytes], seconds: float, connections: int =
         clients = []
         for k in range(connections):
             _, client = await loop.create_connection(
-                lambda k=k: _Client(requests, k * 37, until),  # type: ignore[misc]
+                lambda k=k: (  # type: ignore[misc]
+                    _Client(requests, k, until, connections)
+                    if apart
+                    else _Client(requests, k * 37, until)
+                ),
                 "127.0.0.1",
                 port,
             )

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks.history import history, mapping_of
 from leadml import LeadScorer
-from leadml.datasets.simulate import simulate
 from leadml.registry.aliases import Named
 from leadml.registry.bundle import golden_rows, write_bundle
 from leadml.registry.champion import write_pointer
@@ -16,8 +16,6 @@ from leadml.thresholds.policy import Policy
 __all__ = ["BATCH", "build"]
 
 BATCH = 1_000
-NOT_LEARNED = ["lead_id", "created_at", "converted", "converted_at"]
-NOT_FOR_PEERS = ["email", "phone"]  # one-hot columns of them would only slow the peers down
 
 
 def build(folder: Path, n_leads: int, seed: int = 0) -> None:
@@ -26,23 +24,12 @@ def build(folder: Path, n_leads: int, seed: int = 0) -> None:
     The peers' model is what a tutorial makes: one-hot categories, then LightGBM with
     400 trees of 31 leaves in one scikit-learn pipeline.
     """
-    leads = simulate(n_leads, seed=seed).leads
-    known = leads[leads["converted"].notna()]
-    X, y = known.drop(columns=NOT_LEARNED), known["converted"].astype(int)
-    asked = leads.drop(columns=NOT_LEARNED).tail(BATCH)
-    rows = [
-        {str(name): value for name, value in row.items() if value == value and value is not None}
-        for row in asked.to_dict("records")
-    ]
-    (folder / "rows.json").write_text(json.dumps(rows, default=_plain), encoding="utf-8")
-    columns = [name for name in X.columns if name not in NOT_FOR_PEERS]
-    (folder / "columns.json").write_text(json.dumps(columns), encoding="utf-8")
+    X, y = history(n_leads, seed)
+    rows = [mapping_of(row) for row in X.tail(BATCH).to_dict("records")]
+    (folder / "rows.json").write_text(json.dumps(rows), encoding="utf-8")
+    (folder / "columns.json").write_text(json.dumps(list(X.columns)), encoding="utf-8")
     _leadml(folder / "models", X, y, rows)
-    _peer(folder, X[columns], y)
-
-
-def _plain(value: Any) -> Any:
-    return value.item()
+    _peer(folder, X, y)
 
 
 def _leadml(models: Path, X: Any, y: Any, rows: list[dict[str, Any]]) -> None:
@@ -79,7 +66,9 @@ def _peer(folder: Path, X: Any, y: Any) -> None:
         handle_unknown="infrequent_if_exist", min_frequency=20, sparse_output=False
     )
     prepare = ColumnTransformer([("texts", encoder, texts), ("numbers", "passthrough", numbers)])
-    learner = LGBMClassifier(n_estimators=400, num_leaves=31, n_jobs=1, verbose=-1)
+    learner = LGBMClassifier(
+        n_estimators=400, num_leaves=31, learning_rate=0.01, n_jobs=1, verbose=-1
+    )
     model = Pipeline([("prepare", prepare), ("learner", learner)]).fit(X, y)
     joblib.dump(model, folder / "peer.joblib")
     mlflow.sklearn.save_model(

@@ -95,11 +95,8 @@ def _kinds(model: Any) -> dict[str, str]:
 
 
 def _explainer(learner: Any) -> Any:
-    """SHAP's explainer where it is installed, else LightGBM's own, which is no slower."""
-    try:
-        import shap
-    except ImportError:
-        return lambda rows: learner.booster_.predict(rows, pred_contrib=True)[:, :-1]
+    import shap
+
     explainer = shap.TreeExplainer(learner)
 
     def explain(rows: Any) -> Any:

@@ -14,14 +14,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.environments import peer_python
 from benchmarks.serving.load import Seen, ask, request_of
 from benchmarks.serving.models import BATCH, build
 
 __all__ = ["NEEDED", "main", "ratios"]
+
+ROOT = Path(__file__).parents[2]
 
 NEEDED = {
     "leadml with reasons / mlflow": 100.0,
@@ -88,17 +90,25 @@ def _ways(folder: Path) -> list[Way]:
     ]
 
 
+_ENVIRONMENTS = {"tutorial": "shap", "bentoml": "bentoml"}
+"""Servers that need an environment of their own, by server."""
+
+
 def _command(server: str, port: int, folder: Path) -> list[str]:
     if server == "leadml":
         return [sys.executable, "-m", "leadml", "serve", "--port", str(port)]
     if server == "mlflow":
         command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(folder / "mlflow")]
         return [*command, "-p", str(port), "--env-manager", "local", "-w", "1"]
-    return [sys.executable, "-m", "benchmarks.serving.peers", server, str(port), str(folder)]
+    environment = _ENVIRONMENTS.get(server)
+    python = sys.executable if environment is None else peer_python(environment)
+    return [python, "-m", "benchmarks.serving.peers", server, str(port), str(folder)]
 
 
 @contextlib.contextmanager
-def _running(server: str, folder: Path, probe: bytes) -> Iterator[tuple[int, Figures]]:
+def _running(
+    server: str, folder: Path, probe: bytes, core: int | None
+) -> Iterator[tuple[int, Figures]]:
     """A server that answers; gives its port, the time to its first answer and its memory."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -109,6 +119,7 @@ def _running(server: str, folder: Path, probe: bytes) -> Iterator[tuple[int, Fig
         "LEADML_MODELS_DIR": str(folder / "models"),
         "LEADML_JOBS_DIR": str(folder / "jobs"),
         "LEADML_TRACKING_URI": "",
+        "LEADML_DATABASE_URL": "",  # benchmarks.serving.recording measures with a memory
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT": "600",
     }
@@ -116,11 +127,14 @@ def _running(server: str, folder: Path, probe: bytes) -> Iterator[tuple[int, Fig
     with (folder / f"{server}.log").open("wb") as log:
         process = subprocess.Popen(
             _command(server, port, folder),
+            cwd=ROOT,
             env=environment,
             stdout=log,
             stderr=log,
             start_new_session=True,
         )
+        if core is not None:
+            os.sched_setaffinity(process.pid, {core})
         try:
             while not _answers(port, probe):
                 if process.poll() is not None or time.perf_counter() - began > 180:
@@ -188,35 +202,63 @@ def main() -> int:
         print("learning from the same leads …", flush=True)
         build(folder, chosen.leads)
         ways = [way for way in _ways(folder) if not only or way.server in only | {"leadml"}]
-        if find_spec("bentoml") is None:
-            ways = [way for way in ways if way.server != "bentoml"]
-            print("bentoml is not installed and left out", flush=True)
-        seen, figures = _measure(ways, folder, chosen.rounds, chosen.seconds)
-    return _tell(ways, seen, figures)
+        cores = _cores()
+        seen, figures, missing = _measure(ways, folder, chosen.rounds, chosen.seconds, cores)
+    return _tell([way for way in ways if way.server not in missing], seen, figures, missing)
+
+
+def _cores() -> tuple[int, int] | None:
+    """One core for the servers and one for the asking side, where there are two."""
+    if not hasattr(os, "sched_setaffinity"):
+        return None
+    there = sorted(os.sched_getaffinity(0))
+    return (there[0], there[-1]) if len(there) > 1 else None
 
 
 def _measure(
-    ways: list[Way], folder: Path, rounds: int, seconds: float
-) -> tuple[dict[tuple[str, str], list[Seen]], dict[str, Figures]]:
+    ways: list[Way],
+    folder: Path,
+    rounds: int,
+    seconds: float,
+    cores: tuple[int, int] | None,
+) -> tuple[dict[tuple[str, str], list[Seen]], dict[str, Figures], dict[str, str]]:
     seen: dict[tuple[str, str], list[Seen]] = {(way.server, way.what): [] for way in ways}
     figures: dict[str, Figures] = {}
+    missing: dict[str, str] = {}
+    if cores is not None:
+        print(f"servers on core {cores[0]}, the asking side on core {cores[1]}", flush=True)
     with contextlib.ExitStack() as stack:
         ports = {}
         for server in dict.fromkeys(way.server for way in ways):
             probe = next(way.requests[0] for way in ways if way.server == server)
-            ports[server], figures[server] = stack.enter_context(_running(server, folder, probe))
+            try:
+                ports[server], figures[server] = stack.enter_context(
+                    _running(server, folder, probe, cores[0] if cores else None)
+                )
+            except RuntimeError as error:
+                if server == "leadml":
+                    raise
+                missing[server] = str(error)
+                continue
             print(f"{server} answers after {figures[server].ready_s:.1f} s", flush=True)
+        if cores is not None:
+            os.sched_setaffinity(0, {cores[1]})
         for number in range(rounds + 1):
             for way in ways:
+                if way.server in missing:
+                    continue
                 found = ask(ports[way.server], way.requests, seconds, way.connections)
                 if number:  # the first round warms up
                     seen[way.server, way.what].append(found)
             print(f"round {number} of {rounds}", flush=True)
-    return seen, figures
+    return seen, figures, missing
 
 
 def _tell(
-    ways: list[Way], seen: dict[tuple[str, str], list[Seen]], figures: dict[str, Figures]
+    ways: list[Way],
+    seen: dict[tuple[str, str], list[Seen]],
+    figures: dict[str, Figures],
+    missing: dict[str, str],
 ) -> int:
     print("\n| server | asked for | leads / s | median ms | p99 ms | ready s | MB | asking side |")
     print("|---|---|---|---|---|---|---|---|")
@@ -233,6 +275,8 @@ def _tell(
             f"| {way.server} | {way.what} | {rates[way.server, way.what]:,.0f} | {median:.2f} "
             f"| {p99:.2f} | {at.ready_s:.1f} | {at.memory_mb:.0f} | {own:.0%} of a core |"
         )
+    for server, why in missing.items():
+        print(f"missing: {server}, which could not be run: {why}")
     found = ratios(rates)
     short = [name for name, ratio in found.items() if ratio < NEEDED[name]]
     for name in short:
