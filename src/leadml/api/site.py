@@ -85,6 +85,9 @@ class SiteRoutes:
     def entries(self) -> Iterable[Entry]:
         """The pages, their files and their forms; none is part of the API's document."""
         pages = (
+            ("/", self.overview),
+            ("/leads", self.leads),
+            ("/lead", self.lead),
             ("/thresholds", self.thresholds),
             ("/model", self.model),
             ("/versions", self.versions),
@@ -102,6 +105,36 @@ class SiteRoutes:
             yield Entry(path, "POST", run, scope, "", refused=self.refused)
 
     # --- pages ------------------------------------------------------------------------
+
+    async def overview(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Trust, traffic, capacity, what happened, who is next."""
+        _asked(scope)
+        await self._page(scope, send, "overview", self.site.overview)
+
+    async def leads(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The queue, or leads found by stage, source, owner or words."""
+        asked = _asked(scope, "stage", "source", "owner", "q", "after")
+        await self._page(scope, send, "leads", partial(self.site.leads, asked))
+
+    async def lead(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One lead and why it scored what it did."""
+        asked = _asked(scope, "id")
+        await self._page(scope, send, "lead", partial(self.site.lead, asked.get("id", "")))
+
+    async def outcome(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Keep what became of a lead."""
+        form = await self._form(scope, receive)
+        lead_id = form.get("id", "")
+        stage = await asyncio.to_thread(
+            partial(
+                self.site.report_outcome,
+                lead_id,
+                form.get("outcome", ""),
+                by=caller_of(scope).name,
+                reason=form.get("reason", "") if form.get("outcome") == "rejected" else "",
+            )
+        )
+        await _see(send, "/lead", done="reported", version=stage, id=lead_id)
 
     async def thresholds(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Where the lines stand, what others would mean; ``?part=result`` gives that alone."""
@@ -363,9 +396,9 @@ def _cookies(around: Facts) -> list[tuple[bytes, bytes]]:
     return [(b"set-cookie", said.encode())]
 
 
-async def _see(send: Send, path: str, *, done: str, version: str = "") -> None:
+async def _see(send: Send, path: str, *, done: str, version: str = "", **more: str) -> None:
     """Go on to a page that tells what was done."""
-    query = {"done": done} | ({"said": version} if version else {})
+    query = {**more, "done": done} | ({"said": version} if version else {})
     await _answer(
         send, 303, b"", b"text/plain", [(b"location", f"{path}?{urlencode(query)}".encode())]
     )

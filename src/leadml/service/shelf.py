@@ -74,7 +74,7 @@ class Shelf:
             if place.name.isdecimal() and place.is_dir():
                 found.setdefault(place.name, {"version": place.name})["local"] = True
         champion = pointed.version if pointed else None
-        versions = []
+        versions: list[dict[str, Any]] = []
         for number in sorted(found, key=int, reverse=True):
             each = found[number]
             each["champion"] = number == champion

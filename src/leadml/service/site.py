@@ -19,11 +19,15 @@ from leadml.scorecard import Scorer
 from leadml.scorecard.maps import pair_maps
 from leadml.scorecard.scorer import probability_of
 from leadml.service.compare import compare
+from leadml.service.fresh import Fresh
+from leadml.service.leadfacts import LeadFacts
 from leadml.service.memory import Memory
+from leadml.service.overview import Overview
 from leadml.service.past import horizon_of
 from leadml.service.policies import Policies
 from leadml.service.serving import Served, Serving
 from leadml.service.shelf import Shelf
+from leadml.service.watching import Watch
 from leadml.settings import Settings
 from leadml.thresholds import Cohort
 
@@ -78,6 +82,9 @@ class Site:
         self.memory = memory
         self.policies = policies
         self.shelf = Shelf(settings)
+        self.fresh = Fresh()
+        self.people = LeadFacts(memory, self.fresh)
+        self.first = Overview(memory, Watch(policies.past), self.people, self.fresh)
         self._maps: tuple[str, list[dict[str, Any]]] = ("", [])
 
     # --- what stands around every page ----------------------------------------------------
@@ -116,6 +123,24 @@ class Site:
             "capacity_per_week": policy.capacity_per_week,
             "reason": policy.reason,
         }
+
+    # --- overview and leads -----------------------------------------------------------------
+
+    def overview(self) -> dict[str, Any]:
+        """The first page; see :meth:`Overview.facts`."""
+        return {"name": self.settings.model_name, **self.first.facts(self.served())}
+
+    def leads(self, asked: Mapping[str, str]) -> dict[str, Any]:
+        """A page of leads; see :meth:`LeadFacts.listing`."""
+        return {"page": "leads", **self.people.listing(self.served(), asked)}
+
+    def lead(self, lead_id: str) -> dict[str, Any]:
+        """One lead; see :meth:`LeadFacts.lead`."""
+        return {"page": "lead", **self.people.lead(self.served(), lead_id)}
+
+    def report_outcome(self, lead_id: str, outcome: str, *, by: str, reason: str = "") -> str:
+        """Keep what became of a lead; see :meth:`LeadFacts.report`."""
+        return self.people.report(lead_id, outcome, by=by, reason=reason)
 
     # --- thresholds -------------------------------------------------------------------------
 

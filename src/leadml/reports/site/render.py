@@ -12,7 +12,10 @@ import jinja2
 from markupsafe import Markup
 
 from leadml.reports import words
+from leadml.reports.site.lead import lead_page
+from leadml.reports.site.leads import leads_page
 from leadml.reports.site.model import model_page
+from leadml.reports.site.overview import overview_page
 from leadml.reports.site.texts import say
 from leadml.reports.site.thresholds import thresholds_page
 from leadml.reports.site.versions import versions_page
@@ -29,6 +32,9 @@ PAGES: Final = (
 """Keys of the pages and their addresses, in the order of the navigation."""
 
 _VIEWS: Final[Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] = {
+    "overview": overview_page,
+    "leads": leads_page,
+    "lead": lead_page,
     "thresholds": thresholds_page,
     "model": model_page,
     "versions": versions_page,
@@ -50,7 +56,9 @@ def render_page(page: str, facts: Mapping[str, Any], around: Mapping[str, Any]) 
         ``can_manage``, ``can_write``, ``facts_address``.
     """
     view = _VIEWS[page](facts)
-    return _template(page).render(**_around(around, here=page), **view)
+    return _template(page).render(
+        **_around(around, here="leads" if page == "lead" else page), **view
+    )
 
 
 def render_part(page: str, part: str, facts: Mapping[str, Any]) -> str:

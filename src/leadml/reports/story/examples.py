@@ -11,7 +11,7 @@ from leadml.reports import words
 from leadml.reports.story.estimates import STAGES, logit, sigmoid, two_roles
 from leadml.reports.story.parts import Section
 
-__all__ = ["examples"]
+__all__ = ["examples", "explain", "said_of"]
 
 Fact = Mapping[str, Any]
 
@@ -21,7 +21,7 @@ TICKS = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95)
 _SAID = re.compile(r": odds [^:]*$")
 
 
-def _said(reason: Fact) -> str:
+def said_of(reason: Fact) -> str:
     """The sentence of a reason without its odds, which have a column of their own."""
     field_name = str(reason["field"])
     text = _SAID.sub("", str(reason.get("text") or field_name)) or field_name
@@ -47,16 +47,34 @@ def examples(facts: Fact) -> Section | None:
 
 
 def _lead(facts: Fact, answer: Fact) -> dict[str, Any]:
-    """One lead: its answer, then the steps that lead to it, in percent across."""
-    roles = two_roles(facts)
+    """One lead of the facts, explained."""
     start = (
         logit(float(answer["base_probability"]))
         if "base_probability" in answer
         else float(facts["base_log_odds"])
     )
+    return explain(answer, start=start, roles=two_roles(facts))
+
+
+def explain(
+    answer: Fact, *, start: float, roles: bool, most: int = REASONS_SHOWN
+) -> dict[str, Any]:
+    """One lead: its answer, then the steps that lead to it, in percent across.
+
+    Parameters
+    ----------
+    answer
+        As the API gives it, with all or some reasons.
+    start
+        Log-odds of a typical lead.
+    roles
+        Whether fit and engagement are told apart.
+    most
+        Reasons told one by one; the others are one step.
+    """
     probability = float(answer["probability"])
     end = logit(probability)
-    steps = _steps(answer, roles)
+    steps = _steps(answer, roles, most)
     path = [start, *(start + run for run in accumulate(step["log_odds"] for step in steps))]
     low, high = min(*path, end), max(*path, end)
     pad = 0.06 * (high - low) + 0.05
@@ -90,6 +108,7 @@ def _lead(facts: Fact, answer: Fact) -> dict[str, Any]:
         "base": words.chance(sigmoid(start)),
         "start": place(start),
         "end": place(end),
+        "place": place,
         "steps": steps,
         "ticks": [
             (place(logit(t)), f"{100 * t:g}{words.THIN}%") for t in TICKS if low < logit(t) < high
@@ -97,18 +116,18 @@ def _lead(facts: Fact, answer: Fact) -> dict[str, Any]:
     }
 
 
-def _steps(answer: Fact, roles: bool) -> list[dict[str, Any]]:
+def _steps(answer: Fact, roles: bool, most: int) -> list[dict[str, Any]]:
     """The strongest reasons, then all others in one step."""
     reasons = sorted(answer["reasons"], key=lambda r: -abs(float(r["log_odds"])))
     steps: list[dict[str, Any]] = [
         {
-            "say": _said(r),
+            "say": said_of(r),
             "note": str(r.get("role") or "") if roles else "",
             "log_odds": float(r["log_odds"]),
         }
-        for r in reasons[:REASONS_SHOWN]
+        for r in reasons[:most]
     ]
-    smaller = reasons[REASONS_SHOWN:]
+    smaller = reasons[most:]
     rest = sum(float(r["log_odds"]) for r in smaller) + float(answer.get("other_log_odds") or 0.0)
     if smaller or abs(rest) > 5e-5:
         say = f"{len(smaller)} smaller reasons together"

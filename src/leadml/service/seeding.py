@@ -1,0 +1,193 @@
+"""Weeks of simulated business in a memory, so that pages can be tried."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from leadml.errors import NoModel
+from leadml.leads.vocabulary import Outcome
+from leadml.service.answers import Exact, answers
+from leadml.service.memory import Memory, decision_of
+from leadml.service.serving import Served, Serving
+from leadml.settings import Settings
+from leadml.store import Decision, Report
+from leadml.store.records import new_id
+
+__all__ = ["MONTHS", "seed_memory"]
+
+MONTHS: Final = 7
+"""Length of the simulated business, in months: some weeks have matured, some have not."""
+
+LATER: Final = 0.35
+"""Share of the leads that are scored again, after they came back or stayed away."""
+
+NOT_SENT: Final = frozenset(
+    {"lead_id", "created_at", "converted", "converted_at", "email", "phone"}
+)
+REASONS: Final = (
+    "Wrong size",
+    "No budget",
+    "Wrong person",
+    "Not now",
+    "Cannot be reached",
+    "Already a customer",
+)
+_CHUNK: Final = 500
+_COUNTS: Final = ("page_views_30d", "pricing_page_views_30d", "emails_opened_30d")
+
+
+def seed_memory(settings: Settings, n_leads: int, seed: int) -> dict[str, int]:
+    """Simulate the past months of a company and record them as the API would.
+
+    Other leads than those of any training with another seed, of the same kind: what the
+    model promises can be held against what happens to them.
+
+    Parameters
+    ----------
+    settings
+        Name the model and the database.
+    n_leads
+        Simulated leads.
+    seed
+        Of the simulation.
+
+    Returns
+    -------
+    dict
+        Number of ``leads``, ``decisions`` and ``outcomes`` recorded.
+
+    Raises
+    ------
+    NoModel
+        Nothing can be served yet.
+    """
+    from leadml.datasets.simulate import simulate
+
+    serving = Serving.of(settings, trial=False)
+    serving.refresh()
+    served = serving.current()
+    now = datetime.now(UTC)
+    history = simulate(n_leads, seed=seed, months=MONTHS, end=now)
+    chance = random.Random(seed)
+    rows = [_row(row) for row in history.leads.to_dict("records")]
+    memory = Memory(settings)
+    store = memory.open()
+    try:
+        n_decisions = 0
+        for decisions in _chunks(_decisions(served, memory, rows, chance, now)):
+            store.record_decisions(decisions)
+            n_decisions += len(decisions)
+        n_outcomes = 0
+        for reports in _chunks(_reports(history.outcomes.to_dict("records"), chance, now)):
+            n_outcomes += sum(came.error is None for came in store.record_reports(reports))
+    finally:
+        memory.close()
+        serving.close()
+    if not n_decisions:
+        raise NoModel("no simulated lead could be scored", fix="train on a simulated history")
+    return {"leads": len(rows), "decisions": n_decisions, "outcomes": n_outcomes}
+
+
+def _row(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """A row of a frame without what is missing there."""
+    return {key: value for key, value in row.items() if value == value and value is not None}
+
+
+def _decisions(
+    served: Served,
+    memory: Memory,
+    rows: Sequence[Mapping[str, Any]],
+    chance: random.Random,
+    now: datetime,
+) -> Iterator[Decision]:
+    """Each lead scored when it came, some again later, in the order of time."""
+    asked: list[tuple[datetime, str, dict[str, Any], bool | None]] = []
+    for row in rows:
+        at = _moment(row["created_at"])
+        fields = {key: _plain(value) for key, value in row.items() if key not in NOT_SENT}
+        lead_id, consent = str(row["lead_id"]), _consent(row.get("contact_consent"))
+        fields.pop("contact_consent", None)
+        asked.append((at, lead_id, fields, consent))
+        while chance.random() < LATER:
+            at += timedelta(days=chance.uniform(3, 24))
+            fields = _later(fields, chance)
+            if at < now:
+                asked.append((at, lead_id, fields, None))
+    asked.sort(key=lambda each: (each[0], each[1]))
+    keep: dict[int, Exact] = {}
+    found = answers(
+        served.scorer,
+        served.policy,
+        served.versions,
+        [lead_id for _, lead_id, _, _ in asked],
+        [fields for _, _, fields, _ in asked],
+        5,
+        keep,
+    )
+    for place, (at, _, fields, consent) in enumerate(asked):
+        said = found[place]
+        if isinstance(said, dict):
+            value = memory.value_of(fields)
+            made = decision_of(served, fields, consent, said, keep[place], value)
+            yield replace(made, at=at, decision_id=new_id("dec", at))
+
+
+def _later(fields: dict[str, Any], chance: random.Random) -> dict[str, Any]:
+    """The same lead some weeks later: it came back, or it stayed away."""
+    warm = chance.random() < 0.5
+    found = dict(fields)
+    for name in _COUNTS:
+        if name in found:
+            count = int(found[name])
+            found[name] = count + chance.randint(0, 3) if warm else count // 2
+    if "days_since_last_visit" in found or not warm:
+        found["days_since_last_visit"] = chance.randint(0, 4) if warm else chance.randint(10, 50)
+    return found
+
+
+def _reports(
+    rows: Sequence[Mapping[Any, Any]], chance: random.Random, now: datetime
+) -> Iterator[Report]:
+    """What sales reported of them, the earliest first."""
+    people = ("anna", "ben", "carla")
+    for row in sorted(rows, key=lambda each: str(each["occurred_at"])):
+        outcome, at = Outcome(str(row["outcome"])), _moment(row["occurred_at"])
+        if at > now:
+            continue
+        rejected = outcome is Outcome.REJECTED
+        yield Report(
+            str(row["lead_id"]),
+            outcome,
+            at,
+            reason=chance.choices(REASONS, (5, 4, 3, 3, 2, 1))[0] if rejected else None,
+            by=chance.choice(people),
+        )
+
+
+def _chunks(items: Iterator[Any]) -> Iterator[list[Any]]:
+    chunk: list[Any] = []
+    for item in items:
+        chunk.append(item)
+        if len(chunk) == _CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _consent(value: Any) -> bool | None:
+    return None if value is None else str(value).lower() == "true"
+
+
+def _plain(value: Any) -> Any:
+    """A value of a frame as JSON has it."""
+    return value.item() if hasattr(value, "item") else value
+
+
+def _moment(value: Any) -> datetime:
+    found = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
