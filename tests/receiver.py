@@ -67,8 +67,11 @@ class Receiver:
             def handle_any(self) -> None:
                 size = int(self.headers.get("content-length", 0))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                call = Call(self.command, self.path, headers, self.rfile.read(size), time.time())
-                receiver.answer(self, call)
+                body = self.rfile.read(size)
+                if len(body) < size:
+                    self.close_connection = True  # whoever sent it is gone half way
+                    return
+                receiver.answer(self, Call(self.command, self.path, headers, body, time.time()))
 
             do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = handle_any  # noqa: N815
 
