@@ -154,9 +154,11 @@ def round_trip(folder: Path, picture: Path | None = None) -> dict[str, float]:
         with told.step("sales takes the best lead up; leadml knows that it is a SAL"):
             crm.call("PATCH", f"/api/leads/{best}/", {"status": "in process"})
             until("stage sal", lambda: _stage(leadml, key, best) == "sal")
+            until("sal in the CRM", lambda: _held(crm, best).get("leadml_stage") == "sal")
         with told.step("sales makes a deal of it; leadml knows that it is an SQL"):
             made = crm.call("PATCH", f"/api/leads/{best}/", {"status": "converted"})
             until("stage sql", lambda: _stage(leadml, key, best) == "sql")
+            until("sql in the CRM", lambda: _held(crm, best).get("leadml_stage") == "sql")
         with told.step("sales wins the deal; the outcome stands in leadml"):
             today = datetime.now(UTC).date().isoformat()
             won = {"stage": "CLOSED_WON", "closed_on": today, "amount": "12000.00"}
@@ -372,11 +374,13 @@ def _look(crm: Crm, lead_id: str, picture: Path) -> None:
         page.fill("input[name=username]", ADMIN[0])
         page.fill("input[name=password]", ADMIN[1])
         page.click("input[type=submit]")
+        page.wait_for_selector("#id_custom_fields")
+        page.wait_for_load_state("networkidle")
         page.add_style_tag(
             content=", ".join(f".form-row:has(#id_{name})" for name in SHOWN)
             + " { display: block !important } .form-row { display: none }"
             + "#nav-sidebar, #toggle-nav-sidebar, .submit-row, .help { display: none !important }"
-            + "textarea#id_custom_fields { width: 62em !important; height: 13em }"
+            + "textarea#id_custom_fields { width: 57em !important; height: 9em }"
         )
         page.locator("#content").screenshot(path=str(picture))
         browser.close()
