@@ -26,6 +26,7 @@ from leadml.api.documents import DocumentRoutes
 from leadml.api.door import Door
 from leadml.api.drain import State, draining_on_sigterm
 from leadml.api.gate import Gate
+from leadml.api.history import HistoryRoutes
 from leadml.api.hooks import HookRoutes
 from leadml.api.jobs import JobRoutes
 from leadml.api.lives import LifeRoutes
@@ -140,6 +141,7 @@ def create_app(
         routes,
         written,
         filed,
+        HistoryRoutes(desk, serving),
         PolicyRoutes(settings, policies),
         PerformanceRoutes(serving, watch),
         HookRoutes(desk, handoff_of(settings, memory)),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from leadml import __version__
-from leadml.api import hooks_described, lives_described, performance, policies
+from leadml.api import history, hooks_described, lives_described, performance, policies
 from leadml.api.describing import (
     Piece,
     body_of,
@@ -172,6 +172,7 @@ _SECURITY: Final = {
 
 PIECES: Final[tuple[Piece, ...]] = (
     lives_described.PIECE,
+    history.PIECE,
     policies.PIECE,
     performance.PIECE,
     hooks_described.PIECE,

@@ -50,7 +50,7 @@ from leadml.store import (
     checked_id,
 )
 
-__all__ = ["PIECE", "LifeRoutes"]
+__all__ = ["PIECE", "LifeRoutes", "lead_id_in", "moment_in", "report_of"]
 
 MOST_PER_PAGE: Final = 1_000
 MOST_ROWS: Final = 10_000
@@ -147,7 +147,7 @@ class LifeRoutes:
         if set(given.values()) == {None}:
             raise InvalidBody("contact_consent or objection is missing", fix=_CONSENT_FIX)
         by = _text(data, "by", 200) or caller_of(scope).name
-        at = _moment(data, "at")
+        at = moment_in(data, "at")
 
         def effect(store: Store) -> dict[str, Any]:
             stage = store.set_consent(lead_id, by=by, at=at, **given)
@@ -251,7 +251,7 @@ class LifeRoutes:
     async def outcomes(self, scope: Scope, receive: Receive, send: Send) -> None:
         """What became of leads: late, repeated and out of order as it may come."""
         body = await self.desk.body(scope, receive)
-        read = self._read(body, "outcomes", _OUTCOMES_FIX, _report_of)
+        read = self._read(body, "outcomes", _OUTCOMES_FIX, report_of)
         by = caller_of(scope).prefix or None
         reports = [
             Report(r.lead_id, r.outcome, r.occurred_at, r.reason, r.by or by, r.details)
@@ -384,7 +384,8 @@ def _shown_id(item: Any) -> str | None:
     return found if type(found) is str and 0 < len(found) <= 255 else None
 
 
-def _lead_id(item: dict[str, Any], at: str) -> str:
+def lead_id_in(item: dict[str, Any], at: str) -> str:
+    """The id of a lead; a number counts as its text."""
     found = item.get("lead_id")
     if type(found) is int:
         found = str(found)
@@ -393,16 +394,17 @@ def _lead_id(item: dict[str, Any], at: str) -> str:
     return checked_id(found)
 
 
-def _report_of(item: Any, at: str) -> Report:
+def report_of(item: Any, at: str) -> Report:
+    """What is said to have become of a lead."""
     if type(item) is not dict:
         raise InvalidBody("an outcome must be a JSON object", pointer=at, fix=_OUTCOMES_FIX)
     refuse_others(item, _OUTCOME, at, _OUTCOMES_FIX)
-    lead_id = _lead_id(item, at)
+    lead_id = lead_id_in(item, at)
     outcome = item.get("outcome")
     if type(outcome) is not str or outcome not in _OUTCOMES:
         raise invalid("outcome", f"one of {', '.join(_OUTCOMES)}", at)
     given: dict[str, Any] = {
-        "occurred_at": _moment(item, "occurred_at", at),
+        "occurred_at": moment_in(item, "occurred_at", at),
         "reason": _text(item, "reason", DETAIL_LENGTH, at),
         "by": _text(item, "by", 200, at),
         "details": _details(item, at),
@@ -415,11 +417,11 @@ def _happening_of(item: Any, at: str) -> Happening:
     if type(item) is not dict:
         raise InvalidBody("an event must be a JSON object", pointer=at, fix=_EVENTS_FIX)
     refuse_others(item, _EVENT, at, _EVENTS_FIX)
-    lead_id = _lead_id(item, at)
+    lead_id = lead_id_in(item, at)
     event = _text(item, "event", EVENT_LENGTH, at)
     if not event:
         raise invalid("event", f"a text of 1 to {EVENT_LENGTH} characters", at)
-    at_moment = _moment(item, "occurred_at", at)
+    at_moment = moment_in(item, "occurred_at", at)
     more = {} if at_moment is None else {"occurred_at": at_moment}
     return Happening(lead_id, event, details=_details(item, at), **more)
 
@@ -440,7 +442,7 @@ def _flag(data: dict[str, Any], name: str) -> bool | None:
     return found
 
 
-def _moment(data: dict[str, Any], name: str, at: str = "") -> datetime | None:
+def moment_in(data: dict[str, Any], name: str, at: str = "") -> datetime | None:
     """A moment with its zone, from 1970 on."""
     given = data.get(name)
     if given is None:

@@ -218,7 +218,9 @@ def finished(
 def schema_of(rows: pd.DataFrame, plan: Plan) -> Schema:
     """Learning columns as these rows show them, and the fields a lead may carry beside."""
     config, selection, labels = plan.config, plan.selection, plan.labels
-    columns = columns_of(rows, selection.names, selection.hints, config.created_at)
+    # a dropped time of creation still orders and labels the leads; its calendar stays unknown
+    calendar = "" if config.created_at in config.dropped else config.created_at
+    columns = columns_of(rows, selection.names, selection.hints, calendar)
     sources = {column.source for column in columns}
     known = tuple(name for name, _ in selection.dropped if name not in sources)
     return Schema(
