@@ -150,3 +150,29 @@ def test_text_stands_out_from_its_ground(browser: Any, files: dict[str, Path], s
     for ink, ground, text in pairs:
         a, b = sorted((light(ink), light(ground)))
         assert (b + 0.05) / (a + 0.05) >= 4.5, (text, ink, ground)
+
+
+def test_on_paper_nothing_lies_over_another(browser: Any, files: dict[str, Path]) -> None:
+    """Printed on A4, what pages may end in is made of blocks, for grids overlap there."""
+    page = browser.new_page()
+    page.goto(files["full"].as_uri())
+    page.emulate_media(media="print")
+    shown = page.evaluate(
+        """() => [...document.querySelectorAll(".paper, .part, .lead, .side")]
+            .map(e => getComputedStyle(e).display)"""
+    )
+    hidden = page.evaluate(
+        """() => [...document.querySelectorAll("details.data")]
+            .every(e => getComputedStyle(e).display === "none")"""
+    )
+    printed = page.pdf(prefer_css_page_size=True, print_background=True)
+    page.close()
+    assert set(shown) == {"block"}
+    assert hidden
+    assert b"/MediaBox [0 0 594.9" in printed  # A4 in points
+    assert 3 <= printed.count(b"/Type /Page\n") <= 20
+
+
+def test_a_report_is_light_enough_to_send(files: dict[str, Path]) -> None:
+    """The single file stays below 2 MB, also where names are long."""
+    assert all(file.stat().st_size <= 2_000_000 for file in files.values())
