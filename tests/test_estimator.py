@@ -4,6 +4,7 @@ import copy
 import pickle
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import pytest
 from learned import table
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -76,6 +78,49 @@ def test_the_second_class_counts_as_conversion_whatever_it_is_called():
     assert b.classes_.tolist() == ["no", "yes"]
     assert (a.predict_proba(X) == b.predict_proba(X)).all()
     assert set(b.predict(X)) <= {"no", "yes"}
+
+
+@pytest.mark.parametrize(
+    ("no", "yes", "given"),
+    [("nein", "ja", None), ("lost", "won", None), ("x", "closed won", "closed won"), (7, 3, 3)],
+)
+def test_the_conversion_is_known_by_its_word(no, yes, given):
+    """ja, won and what ``positive`` names count as conversion, wherever they sort."""
+    X, y = table(500)
+    plain = leadml.LeadScorer(folds=3, prove=False).fit(X, y)
+    model = leadml.LeadScorer(folds=3, prove=False, positive=given)
+    outcome = np.where(y > 0, yes, no)
+    first = sorted([no, yes]).index(yes) == 0
+    with pytest.warns(UserWarning, match="sorts first") if first else nullcontext():
+        model.fit(X, outcome)
+    assert model.positive_ == yes
+    assert model.classes_.tolist() == sorted([no, yes])
+    assert (model.chance(X) == plain.predict_proba(X)[:, 1]).all()
+    assert (model.predict_proba(X)[:, 0 if first else 1] == model.chance(X)).all()
+    assert ((model.predict(X) == yes) == (model.chance(X) > 0.5)).all()
+    found = roc_auc_score(outcome, model.predict_proba(X)[:, 1])
+    assert found == pytest.approx(roc_auc_score(y, plain.predict_proba(X)[:, 1]))
+
+
+@pytest.mark.parametrize("positive", [None, "gewonnnen"])
+def test_words_that_do_not_say_yes_are_asked_about(positive):
+    """Both are named, and how to say which one is meant."""
+    X, y = table(100)
+    model = leadml.LeadScorer(positive=positive)
+    with pytest.raises(OutcomeInvalid, match=r"'gewonnen'.*'verloren'") as caught:
+        model.fit(X, np.where(y > 0, "gewonnen", "verloren"))
+    assert "positive" in caught.value.fix
+
+
+def test_no_seed_is_a_new_seed_each_time():
+    """`random_state=None` works as in scikit-learn; a generator gives the same draws again."""
+    X, y = table(300)
+
+    def weights(state):
+        return leadml.LeadScorer(folds=2, prove=False, random_state=state).fit(X, y).weights_
+
+    assert weights(None) != weights(None)
+    assert weights(np.random.RandomState(3)) == weights(np.random.RandomState(3))
 
 
 def test_explain_adds_up_and_speaks(fitted):

@@ -157,7 +157,7 @@ def test_promote_and_roll_back(registry: Registry) -> None:
     pointer = read_pointer(registry.models_dir, "leads")
     assert pointer is not None
     assert pointer.version == "1"
-    with pytest.raises(VersionUnknown, match="no champion before"):
+    with pytest.raises(VersionUnknown, match="so nothing was before it"):
         registry.rollback("leads")
 
 

@@ -126,7 +126,7 @@ class LeadmlError(Exception):
             more = len(self.rows) - ROWS_SHOWN
             text += f" (row{'s' if len(self.rows) > 1 else ''} {shown}"
             text += f" and {more} more)" if more > 0 else ")"
-        text += "."
+        text += "" if text.endswith("?") else "."
         if self.fix:
             text += f" Fix: {self.fix.rstrip('.')}"
         return text

@@ -114,8 +114,9 @@ def retrain(
 ) -> None:
     """Train on newer data as the champion was; promote what passes the gate.
 
-    For schedulers: one line of summary. Exit code 0: promoted; 3: the champion stays,
-    and the line says why; 2: the data has to change; 1: something else failed.
+    For schedulers: one line of summary. Exit code 0: promoted, or nothing new since the
+    champion was trained; 3: the champion stays, and the line says why; 2: the data has to
+    change; 1: something else failed.
 
     \b
     Examples:
@@ -128,5 +129,5 @@ def retrain(
         lambda found: say(found["summary"]),
         as_json,
     )
-    if not found["promoted"]:
+    if not found["promoted"] and not found["nothing_new"]:
         raise typer.Exit(PromotionRefused.exit_code)

@@ -73,6 +73,8 @@ class Column:
 
         >>> Column("pricing_page_views_30d", Kind.NUMBER).say("3")
         '3 pricing page views in 30 days'
+        >>> Column("pricing_page_views_30d", Kind.NUMBER).say("1")
+        '1 pricing page view in 30 days'
         >>> Column("industry", Kind.CATEGORY).say("Healthcare")
         'industry Healthcare'
         >>> Column("industry", Kind.CATEGORY).say(None)
@@ -82,7 +84,9 @@ class Column:
             return f"{self.label} not given"
         if self.phrase:
             return self.phrase.replace("{value}", value)
-        return f"{value} {self.label}" if self._counted else f"{self.label} {value}"
+        if not self._counted:
+            return f"{self.label} {value}"
+        return f"{value} {_singular(self.label) if value == '1' else self.label}"
 
     @cached_property
     def _counted(self) -> bool:
@@ -176,3 +180,19 @@ class Schema:
             target=data.get("target", ""),
             positive=data.get("positive", ""),
         )
+
+
+_PLURAL = re.compile(r"\b(\w*?)(?:(?<=[^aeiou])(ies)|(?<=ss|sh|ch)(es)|(?<=[^suiSUI])(s))(?= |$)")
+
+
+def _singular(label: str) -> str:
+    """The label of one: the first plural before the window loses its ending.
+
+    >>> _singular("emails opened in 90 days"), _singular("replies"), _singular("business visits")
+    ('email opened in 90 days', 'reply', 'business visit')
+    """
+
+    def one(found: re.Match[str]) -> str:
+        return f"{found[1]}y" if found[2] else found[1]
+
+    return _PLURAL.sub(one, label, count=1)

@@ -565,8 +565,10 @@ class Registry:
                 history.pop()
             if not history:
                 raise VersionUnknown(
-                    f"'{name}' has had no champion before this one",
-                    fix="choose one: leadml models promote VERSION",
+                    f"version {before} is the first champion of '{name}', so nothing was before it"
+                    if before
+                    else f"'{name}' has no champion, so nothing was before it",
+                    fix="see: leadml models list; choose one: leadml models promote VERSION",
                 )
             named = self._named(client, name, history.pop())
             self.fetch(name, named.version)

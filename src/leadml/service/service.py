@@ -71,10 +71,21 @@ class Leadml:
             Called with a step, what is done, the total.
         """
         _need_training()
-        from leadml.training.train import train
-
         started = time.perf_counter()
         frame, config, test_frame = self._history(source, dict(options or {}), progress)
+        return self._trained(frame, config, test_frame, started, progress)
+
+    def _trained(
+        self,
+        frame: pd.DataFrame,
+        config: TrainConfig,
+        test_frame: pd.DataFrame | None,
+        started: float,
+        progress: Progress,
+    ) -> dict[str, Any]:
+        """Train on a table that was read, and register the result."""
+        from leadml.training.train import train
+
         registry = self._registry(progress, registering=True)
         result = train(
             frame,
@@ -174,10 +185,23 @@ class Leadml:
         """Train on a newer history as the champion was, and promote what passes the gate.
 
         For schedulers: the answer's ``promoted`` says what happened and ``summary`` why, in
-        one line. Killed at any moment, the champion stays.
+        one line. On the data and configuration of the champion nothing is trained
+        (``nothing_new``). Killed at any moment, the champion stays.
         """
+        _need_training()
+        started = time.perf_counter()
         name, asked = self._as_champion(options)
-        found = self.train(source, asked, progress)
+        frame, config, test_frame = self._history(source, asked, progress)
+        champion = self._champion(name)
+        if champion is not None and _unchanged(champion, frame, config):
+            return {
+                "model": name,
+                "promoted": False,
+                "nothing_new": True,
+                "summary": f"{name}: nothing new; the champion was trained on these very data, "
+                "asked the same.",
+            }
+        found = self._trained(frame, config, test_frame, started, progress)
         gate = found["gate"]
         promoted = found["alias"] == "champion"
         if not promoted and gate["passed"]:
@@ -188,6 +212,7 @@ class Leadml:
         what = "promoted" if promoted else "kept the champion"
         loss = found["metrics"]["log_loss"]["value"]
         found["promoted"] = promoted
+        found["nothing_new"] = False
         found["summary"] = (
             f"{name}@{found['version']}: {what}; log loss {loss:.4f} on {found['n_leads']} leads, "
             f"{found['n_conversions']} conversions. {gate['sentence']}"
@@ -320,7 +345,14 @@ class Leadml:
         if "to" in period:
             newest = datetime.fromisoformat(period["to"]).replace(tzinfo=UTC)
             seen = (newest + timedelta(days=1)).timestamp()
-        return Rival(f"{name}@{version}", bundle.scorecard, bundle.metrics.get("config", {}), seen)
+        return Rival(
+            f"{name}@{version}",
+            bundle.scorecard,
+            bundle.metrics.get("config", {}),
+            seen,
+            digest=bundle.metrics.get("data", {}).get("digest", ""),
+            made_by=str(bundle.manifest.get("made", {}).get("leadml_version", "")),
+        )
 
     def _registry(self, progress: Progress = silent, *, registering: bool = False) -> Registry:
         """MLflow and the models folder; keys that could not sign are refused at once."""
@@ -711,6 +743,15 @@ def _examples(result: TrainingResult, golden: Sequence[Mapping[str, Any]]) -> li
 
 def _jobs() -> int:
     return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
+
+
+def _unchanged(champion: Rival, frame: pd.DataFrame, config: TrainConfig) -> bool:
+    """Whether a training would learn the very same: data, configuration, leadml."""
+    from leadml import __version__
+
+    digest = str(frame.attrs.get("digest", ""))
+    same = bool(digest) and champion.digest == digest and champion.made_by == __version__
+    return same and champion.config == config.as_dict()
 
 
 def _need_training() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
+from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 
 from leadml.errors import (
@@ -24,6 +26,7 @@ from leadml.leads import Kind, Role, Schema
 from leadml.scorecard import Scorecard, Scorer, reasons_of
 from leadml.scorecard.direction import DIRECTIONS
 from leadml.training.encoding import Hint, columns_of, encode
+from leadml.training.labels import NEGATIVE_WORDS, POSITIVE_WORDS
 from leadml.training.learning import BAGS, BASE_RATE_ONLY, learn, prove, with_reference
 from leadml.training.protocols import drifted
 from leadml.training.searching import search
@@ -48,8 +51,11 @@ class LeadScorer(ClassifierMixin, BaseEstimator):
         the conversion rate moved along the rows, which must stand in the order of time.
     search_seconds : int, optional
         Time to search for better parameters of the trees; without, the recipe as it is.
-    random_state : int, default 0
-        Same seed, same scorecard.
+    positive : optional
+        The outcome that counts as conversion. Without it the larger of two numbers does, and
+        of two words the one that plainly says so (yes, won, ja, …).
+    random_state : int, RandomState or None, default 0
+        Same seed, same scorecard; None draws one.
     n_jobs : int, default 1
         Folds learned at once.
     prove : bool, default True
@@ -58,7 +64,10 @@ class LeadScorer(ClassifierMixin, BaseEstimator):
     Attributes
     ----------
     classes_ : ndarray of shape (2,)
-        The second one counts as conversion.
+        Both outcomes, sorted; the columns of ``predict_proba`` are in their order.
+    positive_
+        The one that counts as conversion. Where it is the first of ``classes_`` (``ja`` before
+        ``nein``) a warning says that its chance stands in column 0; ``chance`` always gives it.
     scorecard_ : leadml.scorecard.Scorecard
         The model: tables of points.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -93,7 +102,8 @@ class LeadScorer(ClassifierMixin, BaseEstimator):
         monotone: Mapping[str, str] | None = None,
         drift: bool | str = False,
         search_seconds: int | None = None,
-        random_state: int = 0,
+        positive: Any = None,
+        random_state: int | np.random.RandomState | None = 0,
         n_jobs: int = 1,
         prove: bool = True,
     ) -> None:
@@ -102,6 +112,7 @@ class LeadScorer(ClassifierMixin, BaseEstimator):
         self.monotone = monotone
         self.drift = drift
         self.search_seconds = search_seconds
+        self.positive = positive
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.prove = prove
@@ -114,7 +125,8 @@ class LeadScorer(ClassifierMixin, BaseEstimator):
         TargetOneClass
             The outcome never varies.
         OutcomeInvalid
-            The outcome is missing somewhere, or has more than two classes.
+            The outcome is missing somewhere, has more than two classes, is two words of
+            which neither is plainly yes, or ``positive`` is none of them.
         TableEmpty
             There are no leads.
         InvalidValue
@@ -152,6 +164,14 @@ class LeadScorer(ClassifierMixin, BaseEstimator):
                 f"the outcome has {len(self.classes_)} classes",
                 fix="reduce it to converted or not converted",
             )
+        first = self._positive_place() == 0
+        self.positive_ = self.classes_[0 if first else 1]
+        if first:
+            warnings.warn(
+                f"'{self.positive_}' counts as conversion and sorts first: its chance is "
+                "predict_proba(X)[:, 0], or chance(X)",
+                stacklevel=2,
+            )
         self.feature_names_in_ = np.array([str(name) for name in frame.columns], dtype=object)
         self.n_features_in_ = len(self.feature_names_in_)
         roles = {name: Role(role) for name, role in (self.roles or {}).items()}
@@ -159,7 +179,8 @@ class LeadScorer(ClassifierMixin, BaseEstimator):
         schema = Schema(columns_of(frame, frame.columns, hints))
         encoded = encode(schema, frame)
         self._refuse_directions(schema)
-        y = codes.astype(np.float64)
+        y = (codes == (0 if first else 1)).astype(np.float64)
+        seed = self._seed()
         drift = self._drifts(y)
         self.searched_ = None
         if self.search_seconds is not None and min(y.sum(), (1 - y).sum()) >= BASE_RATE_ONLY:
@@ -168,7 +189,7 @@ class LeadScorer(ClassifierMixin, BaseEstimator):
                 encoded,
                 y,
                 self.search_seconds,
-                seed=self.random_state,
+                seed=seed,
                 jobs=self.n_jobs,
                 monotone=self.monotone,
             )
@@ -176,7 +197,7 @@ class LeadScorer(ClassifierMixin, BaseEstimator):
             schema,
             encoded,
             y,
-            seed=self.random_state,
+            seed=seed,
             folds=self.folds,
             jobs=self.n_jobs,
             drift=drift,
@@ -186,7 +207,7 @@ class LeadScorer(ClassifierMixin, BaseEstimator):
         if self.prove:
             some = slice(None, 2000)
             sample = type(encoded)(encoded.matrix[some], encoded.categories)
-            self.proof_ = prove(learned, sample, self.random_state)
+            self.proof_ = prove(learned, sample, seed)
         self.scorecard_: Scorecard = with_reference(learned.scorecard, frame)
         self.out_of_fold_ = 1.0 / (1.0 + np.exp(-learned.out_of_fold))
         self.weights_ = learned.weights
@@ -194,15 +215,21 @@ class LeadScorer(ClassifierMixin, BaseEstimator):
         return self
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """Log-odds of conversion, shape (n,)."""
+        """Log-odds of ``classes_[1]``, shape (n,)."""
         frame = self._checked(X)
-        return self._scorer.frame(frame).log_odds
+        log_odds = self._scorer.frame(frame).log_odds
+        return log_odds if self.positive_ == self.classes_[1] else -log_odds
+
+    def chance(self, X: Any) -> NDArray[np.float64]:
+        """Calibrated chance of conversion, shape (n,), whatever the outcomes are called."""
+        frame = self._checked(X)
+        return self._scorer.frame(frame).probability
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Calibrated chances, shape (n, 2): not converting, converting."""
-        frame = self._checked(X)
-        chance = self._scorer.frame(frame).probability
-        return np.column_stack((1.0 - chance, chance))
+        """Calibrated chances, shape (n, 2), in the order of ``classes_``."""
+        chance = self.chance(X)
+        pair = (1.0 - chance, chance)
+        return np.column_stack(pair if self.positive_ == self.classes_[1] else pair[::-1])
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The likelier class, shape (n,). Thresholds of a policy serve people better."""
@@ -216,7 +243,7 @@ class LeadScorer(ClassifierMixin, BaseEstimator):
         -------
         dict
             ``base`` log-odds; ``contributions``, a frame (n, n_columns) of log-odds
-            that add up with the base to the decision function; ``reasons``, per lead
+            that add up with the base to the log-odds of conversion; ``reasons``, per lead
             a list as the API gives it.
         """
         frame = self._checked(X)
@@ -236,6 +263,36 @@ class LeadScorer(ClassifierMixin, BaseEstimator):
             "reasons": texts,
             "score": batch.score,
         }
+
+    def _positive_place(self) -> int:
+        """Which of the two classes counts as conversion."""
+        labels = self.classes_.tolist()
+        if self.positive is not None:
+            if self.positive not in labels:
+                raise OutcomeInvalid(
+                    f"no lead has the outcome {self.positive!r}: they have {labels[0]!r} or "
+                    f"{labels[1]!r}",
+                    fix=f"positive must be {labels[0]!r} or {labels[1]!r}",
+                )
+            return int(labels.index(self.positive))
+        if not any(isinstance(label, str) for label in labels):
+            return 1
+        words = [str(label).strip().lower() for label in labels]
+        yes = [place for place, word in enumerate(words) if word in POSITIVE_WORDS]
+        no = [place for place, word in enumerate(words) if word in NEGATIVE_WORDS]
+        if len(yes) == 1:
+            return yes[0]
+        if len(no) == 1:
+            return 1 - no[0]
+        raise OutcomeInvalid(
+            f"outcomes are {labels[0]!r} and {labels[1]!r}, and neither is plainly yes",
+            fix=f"say which one means converted: LeadScorer(positive={labels[0]!r})",
+        )
+
+    def _seed(self) -> int:
+        if isinstance(self.random_state, int | np.integer):
+            return int(self.random_state)
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
 
     def _drifts(self, y: NDArray[np.float64]) -> bool:
         if self.drift == "auto":

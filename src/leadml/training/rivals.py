@@ -34,12 +34,16 @@ class Rival:
         What its training was asked, as plain data.
     seen_until
         Seconds since 1970 UTC of the newest lead it learned from; None unknown.
+    digest, made_by
+        Of the data it was trained on; the version of leadml that did it.
     """
 
     name: str
     scorecard: Scorecard
     config: Mapping[str, Any]
     seen_until: float | None = None
+    digest: str = ""
+    made_by: str = ""
 
 
 @dataclass(frozen=True, eq=False)

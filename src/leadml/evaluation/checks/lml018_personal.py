@@ -77,7 +77,7 @@ def run(data: CheckInput) -> Finding:
     return CHECK.found(
         f"'{first['column']}' holds {what} ({percent(first['share'])} of the rows){more}{aside}.",
         columns=names,
-        rows=rows,
+        rows=rows if len(rows) < data.y.size else (),  # of a whole column the name says it
         evidence={"figures": figures},
         severity="warns" if learned else "tip",
     )

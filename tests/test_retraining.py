@@ -1,0 +1,43 @@
+"""Retraining as a habit: what a scheduler sees."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from learned import table
+from typer.testing import CliRunner
+
+from leadml.cli.app import app
+from leadml.service.service import Leadml, _unchanged
+from leadml.settings import Settings
+from leadml.training.config import TrainConfig
+
+
+def run(*words: str) -> tuple[int, str]:
+    """Exit code and output of a command."""
+    found = CliRunner().invoke(app, list(words))
+    return found.exit_code, found.output
+
+
+def test_unchanged_data_make_no_new_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The line says that nothing is new and the exit code is 0; data and wishes both count."""
+    monkeypatch.chdir(tmp_path)
+    frame, y = table(260)
+    frame.assign(won=np.where(y > 0, "yes", "no")).to_csv("leads.csv", index=False)
+    assert run("train", "leads.csv", "--target", "won")[0] == 0
+    code, said = run("retrain", "leads.csv", "--json")
+    assert code == 0
+    assert '"nothing_new":true' in said.replace(" ", "")
+    assert "nothing new" in said
+    assert [folder.name for folder in Path("models/leads").iterdir() if folder.is_dir()] == ["1"]
+    champion = Leadml(Settings())._champion("leads")
+    assert champion is not None
+    frame.attrs["digest"] = champion.digest
+    asked = TrainConfig.from_dict(champion.config)
+    assert _unchanged(champion, frame, asked)
+    assert not _unchanged(champion, frame, replace(asked, seed=1))
+    assert not _unchanged(replace(champion, made_by="0.0.1"), frame, asked)
+    frame.attrs["digest"] = "0" * 64
+    assert not _unchanged(champion, frame, asked)
+    assert not _unchanged(replace(champion, digest=""), frame.drop(columns="city"), asked)
