@@ -37,6 +37,17 @@ REASONS: Final = (
     "Already a customer",
 )
 _CHUNK: Final = 500
+_FIRST: Final = (
+    *("Northwind", "Brightwater", "Saltmarsh", "Tidewell", "Copperleaf", "Harbour Lane", "Kestrel"),
+    *("Fernhill", "Oakridge", "Silverline", "Bluefield", "Stonebridge", "Larkspur", "Juniper"),
+    *("Redwood", "Summit", "Meadow", "Granite", "Willow", "Amber", "Cedar", "Falcon", "Harvest"),
+    *("Ironside", "Lakeside", "Maple", "Orchard", "Pioneer", "Quarry", "Raven", "Sterling"),
+)
+_SECOND: Final = (
+    *("Labs", "Clinics", "Foods", "Care", "Hotels", "Dental", "Freight", "Software", "Works"),
+    *("Logistics", "Energy", "Textiles", "Interiors", "Analytics", "Systems", "Partners"),
+    *("Robotics", "Media", "Outdoor", "Packaging", "Studios", "Health", "Build", "Mobility"),
+)
 _COUNTS: Final = ("page_views_30d", "pricing_page_views_30d", "emails_opened_30d")
 
 
@@ -110,7 +121,7 @@ def _decisions(
         at = _moment(row["created_at"])
         fields = {key: _plain(value) for key, value in row.items() if key not in NOT_SENT}
         lead_id, consent = str(row["lead_id"]), _consent(row.get("contact_consent"))
-        fields.pop("contact_consent", None)
+        fields = {"company": _company(chance)} | fields
         asked.append((at, lead_id, fields, consent))
         while chance.random() < LATER:
             at += timedelta(days=chance.uniform(3, 24))
@@ -134,6 +145,11 @@ def _decisions(
             value = memory.value_of(fields)
             made = decision_of(served, fields, consent, said, keep[place], value)
             yield replace(made, at=at, decision_id=new_id("dec", at))
+
+
+def _company(chance: random.Random) -> str:
+    """A made-up name."""
+    return f"{chance.choice(_FIRST)} {chance.choice(_SECOND)}"
 
 
 def _later(fields: dict[str, Any], chance: random.Random) -> dict[str, Any]:

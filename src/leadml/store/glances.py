@@ -112,7 +112,7 @@ class Glances:
 def _traffic(on: sa.Connection, monday_us: int, weeks: int) -> list[dict[str, Any]]:
     d = tables.decisions.c
     begin = monday_us - (weeks - 1) * _WEEK_US
-    week = (d.at_us - begin).op("/")(sa.literal_column(str(_WEEK_US))).label("week")
+    week = (d.at_us - begin).op("/", precedence=8)(sa.literal_column(str(_WEEK_US))).label("week")
     chosen = (
         sa.select(week, d.proposed_stage, sa.func.count())
         .where(d.at_us >= begin, d.at_us < monday_us + _WEEK_US)

@@ -171,7 +171,7 @@ class Live:
             )
             plot.dot(x, plot.y(happened), "f-hap", title=title)
             if i % every == 0:
-                plot.text(x, plot.bottom + 16, day_short(str(m["month"])[:7]), anchor="middle")
+                plot.text(x, plot.bottom + 16, day_short(str(m["month"])), anchor="middle")
         return plot.svg(label)
 
     def labels(self, curve: Sequence[Fact], *, horizon_days: float | None, label: str) -> str:

@@ -74,13 +74,14 @@ def lead_row(lead: Fact) -> dict[str, Any]:
     reasons = [said_of(reason) for reason in (lead.get("reasons") or ())[:2]]
     proposed = str(lead.get("proposed_stage") or "")
     stage = str(lead.get("stage") or "")
+    is_mql = "mql" in (proposed, stage) or stage in ("sal", "customer")
     return {
         "address": address_of(lead_id),
         "name": name,
         "who": who if name == lead_id else f"{lead_id} · {who}" if who else lead_id,
         "score": "" if score is None else str(score),
         "wide": 0 if score is None else int(score),
-        "fill": "f-sql" if proposed == "sql" else "f-mql" if proposed == "mql" else "f-line",
+        "fill": "f-sql" if "sql" in (proposed, stage) else "f-mql" if is_mql else "f-line",
         "stage": stage if stage in STAGE_NAMES else "",
         "stage_name": stage_name(stage),
         "why": ", ".join(

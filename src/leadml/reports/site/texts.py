@@ -478,6 +478,7 @@ TEXTS: Final[Mapping[str, str]] = {
     "thresholds.chosen": "Chosen by",
     "thresholds.who": "Who",
     "thresholds.why": "Why",
+    "thresholds.no_note": "no reason given",
     "thresholds.by_capacity": "capacity {n}",
     "thresholds.by_fifth": "the best fifth",
     "thresholds.by_precision": "precision {shares}",
