@@ -171,3 +171,11 @@ def test_a_stranger_loads_it_with_plain_mlflow(registry: Registry, tmp_path: Pat
     assert float(found.stdout) == expected([{"industry": "Retail"}])["probability"][0]
     assert "WARNING" not in found.stderr
     assert "leadml" not in found.stderr
+
+
+def test_blanks_around_column_names_mean_nothing(registry: Registry) -> None:
+    """A table with blanks in its header gets the answers of one without, as files do."""
+    frames = FrameScorer(read_bundle(registry.fetch("leads", "1")))
+    leads = pd.DataFrame(hand_made.leads())
+    sloppy = leads.rename(columns=lambda name: f"  {name} ")
+    pd.testing.assert_frame_equal(frames.predict(sloppy), frames.predict(leads))

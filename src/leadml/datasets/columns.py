@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Collection
 from datetime import date, time
 from typing import TYPE_CHECKING, Any, Final
 
 from leadml.errors import InvalidValue, TableRagged
-from leadml.leads.values import BAD, MISSING_WORDS, number_of
+from leadml.leads.values import BAD, MISSING_WORDS, header_of, number_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,9 +47,7 @@ def named(table: pa.Table, source: str) -> tuple[pa.Table, list[str]]:
     TableRagged
         If a name stands twice.
     """
-    header = [
-        unicodedata.normalize("NFC", " ".join(str(cell).split())) for cell in table.column_names
-    ]
+    header = [header_of(cell) for cell in table.column_names]
     seen: dict[str, int] = {}
     for cell in header:
         seen[cell] = seen.get(cell, 0) + 1

@@ -24,7 +24,7 @@ import sys
 import unicodedata
 from typing import Any, Final
 
-__all__ = ["BAD", "LARGEST", "MISSING_WORDS", "number_of", "text_of"]
+__all__ = ["BAD", "LARGEST", "MISSING_WORDS", "header_of", "number_of", "text_of"]
 
 # none is longer than five characters, which text_of relies on
 MISSING_WORDS: Final = frozenset(
@@ -45,6 +45,15 @@ class _Bad:
 
 
 BAD: Final = _Bad()
+
+
+def header_of(name: Any) -> str:
+    """The name of a column as training tables have it: NFC, without outer or double blanks.
+
+    >>> header_of("  Total  Visits ")
+    'Total Visits'
+    """
+    return unicodedata.normalize("NFC", " ".join(str(name).split()))
 
 
 def text_of(value: Any) -> str | None:

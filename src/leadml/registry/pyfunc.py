@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from leadml.errors import ColumnMissing
+from leadml.leads.values import header_of
 from leadml.leads.vocabulary import Stage
 from leadml.registry.bundle import Bundle, read_bundle
 from leadml.scorecard import Scorer, digits4
@@ -75,6 +76,8 @@ class FrameScorer:
         import pandas as pd
 
         sources = self._scorer.schema.sources
+        if not sources <= set(frame.columns):
+            frame = frame.rename(columns=header_of)  # as files are read
         if sources and sources.isdisjoint(frame.columns):
             names = ", ".join(sorted(sources)[:_SHOWN])
             raise ColumnMissing(
