@@ -15,6 +15,7 @@ from leadml.cli import (
     hooks,
     keys,
     learning,
+    lessons,
     log,
     models,
     people,
@@ -52,6 +53,8 @@ app.add_typer(hooks.app, name="webhooks")
 app.command("deliver", short_help="Send webhooks: a worker of its own.")(hooks.deliver)
 app.command("serve", short_help="Serve the champion over HTTP.")(scoring.serve)
 app.command("score", short_help="Score a file of leads.")(scoring.score)
+app.command("import", short_help="Bring a history into the memory.")(lessons.bring)
+app.add_typer(lessons.app, name="outcomes")
 app.command("monitor", short_help="Hold what was predicted against what happened.")(
     hindsight.monitor
 )
@@ -67,19 +70,21 @@ def demo(
     folder: Annotated[str, typer.Option(help="Folder for all that the demo writes.")] = "demo",
     leads: Annotated[int, typer.Option(min=2000, help="Simulated leads.")] = 12_000,
     seed: Annotated[int, typer.Option(help="Seed of the simulation and the training.")] = 7,
+    serve: Annotated[bool, typer.Option("--serve", help="Go on serving the pages.")] = False,
 ) -> None:
     """Simulate a CRM, train, register, serve and score: the whole walk.
 
     \b
     Examples:
       leadml demo
+      leadml demo --serve
       leadml demo --leads 50000 --seed 3
     """
     from pathlib import Path
 
     from leadml.cli.demo import walk
 
-    walk(Path(folder), leads, seed)
+    walk(Path(folder), leads, seed, stay=serve)
 
 
 @app.command("version")

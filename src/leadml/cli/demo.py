@@ -28,10 +28,16 @@ __all__ = ["walk"]
 READY_WITHIN_S = 30.0
 ANSWER_WITHIN_S = 10.0
 ASKED_LEADS = 200
+CAPACITY = 40
+"""Leads that the simulated sales team can work in a week."""
+
+LIVED = 0.4
+"""Leads of the seven months that are lived through, for each lead of the history."""
+
 NOT_SENT = ("lead_id", "email", "phone", "converted", "converted_at")
 
 
-def walk(folder: Path, n_leads: int, seed: int) -> None:
+def walk(folder: Path, n_leads: int, seed: int, *, stay: bool = False) -> None:
     """Simulate, train, register, serve, score, report; then stop the server.
 
     Parameters
@@ -42,6 +48,8 @@ def walk(folder: Path, n_leads: int, seed: int) -> None:
         Leads in the simulated history.
     seed
         Of the simulation and the training.
+    stay
+        Go on serving the pages until Ctrl-C.
     """
     with failing_in_one_sentence():
         from leadml.service import Leadml
@@ -49,18 +57,21 @@ def walk(folder: Path, n_leads: int, seed: int) -> None:
 
         folder.mkdir(parents=True, exist_ok=True)
         settings = Settings(
-            models_dir=str(folder / "models"), tracking_uri=f"sqlite:///{folder / 'mlflow.db'}"
+            models_dir=str(folder / "models"),
+            tracking_uri=f"sqlite:///{folder / 'mlflow.db'}",
+            database_url=f"sqlite:///{folder / 'leadml.db'}",
+            jobs_dir=str(folder / "jobs"),
         )
         leadml = Leadml(settings)
         say(f"leadml demo: everything it writes stays in {folder}/")
         say()
         with Steps() as steps, contextlib.redirect_stdout(sys.stderr):
-            steps(f"1/4 simulate a CRM with {n_leads:,} leads")
+            steps(f"1/5 simulate a CRM with {n_leads:,} leads")
             leadml.simulate(n_leads, folder / "history", seed)
             history = folder / "history" / "leads.csv"
 
             def training(step: str, done: float = 0.0, total: float = 0.0) -> None:
-                steps(f"2/4 train: {step}", done, total)
+                steps(f"2/5 train: {step}", done, total)
 
             found = leadml.train(
                 str(history),
@@ -69,15 +80,18 @@ def walk(folder: Path, n_leads: int, seed: int) -> None:
                     "created_at": "created_at",
                     "outcome_at": "converted_at",
                     "horizon_days": 90,
+                    "capacity_per_week": CAPACITY,
                     "seed": seed,
                 },
                 training,
             )
             if found.get("alias") != "champion":
                 leadml.promote(str(found["version"]), overrule="the demo shows its newest training")
-            steps("3/4 write the report")
+            steps("3/5 write the report")
             leadml.report(str(found["version"]), folder / "report.html")
-            steps("4/4 serve and ask over HTTP")
+            steps("4/5 live through seven months of business")
+            lived = leadml.seed_memory(max(1, round(LIVED * n_leads)), seed + 1)
+            steps("5/5 serve and ask over HTTP")
             open_leads = _open_leads(history)
             with _server(settings) as address:
                 started = time.perf_counter()
@@ -94,7 +108,9 @@ def walk(folder: Path, n_leads: int, seed: int) -> None:
             "and the server has stopped again."
         )
         say()
-        _tell_next(folder, settings)
+        _tell_next(folder, settings, lived)
+        if stay:
+            _stay(settings)
 
 
 def _open_leads(history: Path) -> list[dict[str, Any]]:
@@ -130,6 +146,8 @@ def _server(settings: Settings) -> Iterator[str]:
     environment = os.environ | {
         "LEADML_MODELS_DIR": settings.models_dir,
         "LEADML_TRACKING_URI": settings.tracking_uri,
+        "LEADML_DATABASE_URL": settings.database_url,
+        "LEADML_JOBS_DIR": settings.jobs_dir,
         "LEADML_LOG_LEVEL": "error",
         "LEADML_DRAIN_S": "0",
     }
@@ -184,14 +202,32 @@ def _truth(folder: Path) -> dict[str, float]:
         return {row["lead_id"]: float(row["true_probability"]) for row in csv.DictReader(lines)}
 
 
-def _tell_next(folder: Path, settings: Settings) -> None:
+def _stay(settings: Settings) -> None:
+    """Serve the pages until Ctrl-C."""
+    with _server(settings) as address, contextlib.suppress(KeyboardInterrupt):
+        say()
+        say(f"The pages:  {address}/  (Ctrl-C stops the server)")
+        while True:
+            time.sleep(3600)
+
+
+def _tell_next(folder: Path, settings: Settings, lived: dict[str, int]) -> None:
     command = "leadml"
     if not shutil.which(command):
         command = os.path.relpath(Path(sys.executable).with_name(command))
-    here = f"LEADML_MODELS_DIR={settings.models_dir} LEADML_TRACKING_URI={settings.tracking_uri}"
+    here = " ".join(
+        f"LEADML_{name.upper()}={getattr(settings, name)}"
+        for name in ("models_dir", "tracking_uri", "database_url")
+    )
+    if lived["decisions"]:
+        say(
+            f"The memory holds {lived['decisions']:,} scores of {lived['leads']:,} leads and "
+            f"{lived['outcomes']:,} reports of sales from seven simulated months, for the pages."
+        )
+        say()
     say("What to try next")
+    say(f"  the pages in a browser:    {here} {command} serve, then http://127.0.0.1:8000/")
     say(f"  the report in a browser:   {folder / 'report.html'}")
-    say(f"  the server, to stay:       {here} {command} serve")
     say(f"  your own leads:            {command} train leads.csv --target COLUMN")
 
 

@@ -120,7 +120,7 @@ def _decisions(
     for row in rows:
         at = _moment(row["created_at"])
         fields = {key: _plain(value) for key, value in row.items() if key not in NOT_SENT}
-        lead_id, consent = str(row["lead_id"]), _consent(row.get("contact_consent"))
+        lead_id, consent = _id(row), _consent(row.get("contact_consent"))
         fields = {"company": _company(chance)} | fields
         asked.append((at, lead_id, fields, consent))
         while chance.random() < LATER:
@@ -145,6 +145,11 @@ def _decisions(
             value = memory.value_of(fields)
             made = decision_of(served, fields, consent, said, keep[place], value)
             yield replace(made, at=at, decision_id=new_id("dec", at))
+
+
+def _id(row: Mapping[Any, Any]) -> str:
+    """An id that no lead of a training has."""
+    return f"S{str(row['lead_id']).lstrip('L')}"
 
 
 def _company(chance: random.Random) -> str:
@@ -176,7 +181,7 @@ def _reports(
             continue
         rejected = outcome is Outcome.REJECTED
         yield Report(
-            str(row["lead_id"]),
+            _id(row),
             outcome,
             at,
             reason=chance.choices(REASONS, (5, 4, 3, 3, 2, 1))[0] if rejected else None,

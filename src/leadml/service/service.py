@@ -37,6 +37,7 @@ __all__ = ["Leadml", "Progress"]
 Progress = Callable[[str, float, float], None]
 
 EXAMPLES = 4
+_PART = 1_000
 
 
 def silent(step: str, done: float = 0.0, total: float = 0.0) -> None:
@@ -383,7 +384,9 @@ class Leadml:
             options.pop(key, None) for key in ("config", "query", "test", "like")
         )
         config = load_config(file) if file is not None else TrainConfig.from_dict(like or {})
+        asked, usual = options.get("outcome"), TrainConfig().outcome
         config = config.with_options(**options)
+        no_target = not config.target
         progress("reading the table", 0, 1)
         frame = read_table(source, query=query, text=config.as_text)
         if config.outcomes:
@@ -400,7 +403,7 @@ class Leadml:
                 among=config.among,
             )
             frame, config = joined.frame, joined.configured(config)
-        elif config.outcome != TrainConfig().outcome or config.among:
+        elif asked not in (None, usual) or config.among or (config.outcome != usual and no_target):
             raise ConfigError(
                 f"'{config.outcome}' is looked for in a second table of outcomes",
                 fix="name it behind the first: leadml train leads.csv outcomes.csv",
@@ -536,6 +539,160 @@ class Leadml:
                 served.name, served.version, found
             )
         return found
+
+    def export_outcomes(
+        self,
+        output: Path,
+        *,
+        config: Path | None = None,
+        horizon_days: int | None = None,
+        as_of: datetime | None = None,
+        outcome: str | None = None,
+        every_decision: bool = False,
+        progress: Progress = silent,
+    ) -> dict[str, Any]:
+        """Write the next training table and the configuration that fits it.
+
+        Parameters
+        ----------
+        output, config
+            Where to write them; the second beside the first if left out.
+        horizon_days, outcome
+            What counts as a conversion; as the champion was trained if left out.
+        as_of
+            The present of the table; now if left out.
+        every_decision
+            A row for each decision, not only for the first of each lead.
+        """
+        _need_training()
+        from leadml.datasets.write import write_table
+        from leadml.leads import Outcome
+        from leadml.service.files import frame_of
+        from leadml.service.lessons import config_for
+        from leadml.service.past import USUAL_HORIZON_DAYS
+        from leadml.training.config import dump_config
+
+        champion = self._champion(self.settings.model_name)
+        like = {} if champion is None else dict(champion.config)
+        counted = outcome or str(like.get("outcome") or Outcome.WON)
+        if counted not in {str(word) for word in Outcome}:
+            raise ConfigError(
+                "there is no such outcome", fix=f"use one of: {', '.join(map(str, Outcome))}"
+            )
+        horizon = horizon_days or self._horizon() or USUAL_HORIZON_DAYS
+        with self._memory() as memory:
+            progress("reading the memory", 0, 1)
+            table = memory.require().training_table(
+                horizon,
+                as_of=as_of,
+                outcome=Outcome(counted),
+                which="all" if every_decision else "first",
+            )
+            progress("reading the memory", 1, 1)
+        made = replace(config_for(table, like), outcome=counted)
+        target = config or output.with_name(output.name.split(".")[0] + ".toml")
+        write_table(frame_of(table), output, safe=False)
+        target.write_text(dump_config(made), encoding="utf-8")
+        known = [row for row in table.rows if "converted" in row]
+        return {
+            "output": str(output),
+            "config": str(target),
+            "n_rows": len(table.rows),
+            "n_conversions": sum(row["converted"] for row in known),
+            "n_immature": table.n_immature,
+            "n_left_out": table.n_left_out,
+            "clashes": list(table.clashes),
+            "horizon_days": horizon,
+            "outcome": counted,
+            "as_of": table.settings["as_of"],
+        }
+
+    def _horizon(self) -> int | None:
+        """The horizon of the champion; None without one."""
+        try:
+            told = self.served().facts.get("labels", {}).get("horizon_days")
+        except NoModel:
+            return None
+        return None if told is None else int(told)
+
+    def import_history(
+        self,
+        source: str,
+        outcomes: str | None = None,
+        *,
+        key: str | None = None,
+        created_at: str | None = None,
+        outcome_at: str | None = None,
+        consent: str = "",
+        config: Path | None = None,
+        progress: Progress = silent,
+    ) -> dict[str, Any]:
+        """Bring a history into the memory: leads as known at their creation, and outcomes.
+
+        Parameters
+        ----------
+        source, outcomes
+            Tables of leads and of outcomes; without the second, the outcome columns of the
+            champion's training (or of ``config``) are read from the first.
+        key, created_at, outcome_at, consent
+            Columns; as the champion was trained if left out.
+        config
+            A leadml.toml that names columns, in place of the champion's.
+        """
+        _need_training()
+        from itertools import islice
+
+        from leadml.datasets.join import join_outcomes
+        from leadml.datasets.read import read_table
+        from leadml.service.history import Brought, bring
+        from leadml.service.lessons import arrivals_of, reports_of
+        from leadml.training.config import TrainConfig, load_config
+        from leadml.training.labels import label
+
+        served = self.served()
+        asked = (
+            load_config(config)
+            if config is not None
+            else TrainConfig.from_dict(served.facts.get("config", {}))
+        )
+        progress("reading the tables", 0, 1)
+        frame = read_table(source, text=asked.as_text)
+        key, created_at = key or asked.id, created_at or asked.created_at
+        left_out = {asked.target, asked.outcome_at, *asked.dropped} - {""}
+        if outcomes is not None:
+            told = read_table(outcomes)
+            joined = join_outcomes(
+                frame,
+                told,
+                key if key in told.columns else "",
+                created_at=created_at if created_at in frame.columns else "",
+                outcome_at=outcome_at or "",
+            )
+            key, created_at = joined.key, joined.created_at
+            reports = list(reports_of(told, key=key, outcome_at=joined.outcome_at))
+        else:
+            labelled = replace(asked, as_of="", horizon_days=None)
+            column = outcome_at or asked.outcome_at
+            won = frame[label(frame, labelled).converted == 1]
+            reports = list(reports_of(won[[key, column]], key=key, outcome_at=column))
+        arrivals = arrivals_of(
+            frame, key=key, created_at=created_at, consent=consent, left_out=left_out
+        )
+        progress("reading the tables", 1, 1)
+        found = Brought()
+        done, total = 0, len(frame) + len(reports)
+        with self._memory() as memory:
+            serving_policy = memory.policy()
+            served = served.under(serving_policy)
+            while part := list(islice(arrivals, _PART)):
+                found.add(bring(memory, served, part, []))
+                done += len(part)
+                progress("bringing in", done, total)
+            for start in range(0, len(reports), _PART):
+                found.add(bring(memory, served, [], reports[start : start + _PART]))
+                done += len(reports[start : start + _PART])
+                progress("bringing in", done, total)
+        return {"model_version": served.versions.model, **found.as_dict()}
 
     def replay(
         self,
@@ -678,6 +835,23 @@ class Leadml:
 
         files = write_history(simulate(n_leads, seed=seed), folder)
         return {"folder": str(folder), "files": [str(file) for file in files], "n_leads": n_leads}
+
+    def seed_memory(self, n_leads: int, seed: int = 0) -> dict[str, int]:
+        """Fill an empty memory with months of simulated business, for a look at the pages.
+
+        Nothing is added where decisions are remembered already.
+        """
+        _need_training()
+        from leadml.service.memory import Memory
+        from leadml.service.seeding import seed_memory
+
+        memory = Memory(self.settings)
+        try:
+            if memory.open().first_decision() is not None:
+                return {"leads": 0, "decisions": 0, "outcomes": 0}
+        finally:
+            memory.close()
+        return seed_memory(self.settings, n_leads, seed)
 
     def data_list(self) -> list[dict[str, Any]]:
         """The public data sets that leadml knows."""
