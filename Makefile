@@ -24,7 +24,7 @@ READY := .venv/.ready
 READY_DEV := .venv/.ready-dev
 READY_BENCH := .venv/.ready-bench
 
-.PHONY: help setup format check test test-long browser demo serve bench bench-serving bench-learning crm test-clients clean
+.PHONY: help setup format check test test-long browser demo serve bench bench-scoring bench-serving bench-learning soak crm test-clients clean
 
 help:  ## Print this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,9 @@ test-long: $(READY_DEV)  ## Run the long suites too
 test-clients: $(READY_DEV)  ## Generate clients of the OpenAPI 3.0 and Swagger 2.0 documents and use them
 	$(BIN)/python -m pytest tests/test_crm_clients.py -m "slow or not slow"
 
+soak: $(READY_DEV)  ## Serve for minutes under load, swaps, overload and broken clients
+	$(BIN)/python -m pytest -m soak -s -p no:cacheprovider tests/test_soak.py
+
 browser:  ## Install Chromium for the page tests, where apt allows (they are skipped without)
 	@if command -v chromium chromium-browser google-chrome >/dev/null; then echo "a browser is there"; \
 	 elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -95,8 +98,14 @@ serve: $(READY)  ## Serve the champion at http://127.0.0.1:8000
 bench: $(READY_DEV)  ## Measure scoring speed on this machine
 	$(BIN)/python -m benchmarks
 
+bench-scoring: $(READY_DEV)  ## Compare scoring with LightGBM, shap and EBM in process; fails below its ratios
+	$(BIN)/python -m benchmarks.scoring.run
+
 bench-serving: $(READY_DEV)  ## Compare leadml's server with what people use instead; fails below its ratios
 	$(BIN)/python -m benchmarks.serving.run
+
+bench-recording: $(READY_DEV)  ## Measure what remembering every score costs; fails below its ratio
+	$(BIN)/python -m benchmarks.serving.recording
 
 bench-learning: $(READY_BENCH)  ## Compare leadml with what people use instead, on public lead data
 	$(BIN)/python -m benchmarks.learning.run

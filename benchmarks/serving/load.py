@@ -14,6 +14,7 @@ __all__ = ["Seen", "ask", "request_of"]
 class Seen(NamedTuple):
     """What a round of requests showed."""
 
+    answers: int
     per_s: float
     median_ms: float
     p99_ms: float
@@ -122,6 +123,7 @@ def ask(
         taken = runner.run(all_of_them())
     wall = time.perf_counter() - began
     return Seen(
+        answers=len(taken),
         per_s=len(taken) / wall,
         median_ms=taken[len(taken) // 2] * 1e3,
         p99_ms=taken[min(len(taken) - 1, len(taken) * 99 // 100)] * 1e3,

@@ -18,18 +18,28 @@ __all__ = ["BATCH", "build"]
 BATCH = 1_000
 
 
-def build(folder: Path, n_leads: int, seed: int = 0) -> None:
+def build(folder: Path, n_leads: int, seed: int = 0, *, calibrated: bool = True) -> None:
     """Learn from a simulated history; write models and the leads to ask for.
 
     The peers' model is what a tutorial makes: one-hot categories, then LightGBM with
-    400 trees of 31 leaves in one scikit-learn pipeline.
+    400 trees of 31 leaves in one scikit-learn pipeline, its probabilities calibrated as
+    ``CalibratedClassifierCV`` does by default (leadml's are calibrated too).
+
+    Parameters
+    ----------
+    folder
+        Where all is written.
+    n_leads, seed
+        Of the simulation.
+    calibrated
+        Whether the peers' probabilities are.
     """
     X, y = history(n_leads, seed)
     rows = [mapping_of(row) for row in X.tail(BATCH).to_dict("records")]
     (folder / "rows.json").write_text(json.dumps(rows), encoding="utf-8")
     (folder / "columns.json").write_text(json.dumps(list(X.columns)), encoding="utf-8")
     _leadml(folder / "models", X, y, rows)
-    _peer(folder, X, y)
+    _peer(folder, X, y, calibrated=calibrated)
 
 
 def _leadml(models: Path, X: Any, y: Any, rows: list[dict[str, Any]]) -> None:
@@ -46,10 +56,11 @@ def _leadml(models: Path, X: Any, y: Any, rows: list[dict[str, Any]]) -> None:
     write_pointer(models, "leads", Named("1", digest))
 
 
-def _peer(folder: Path, X: Any, y: Any) -> None:
+def _peer(folder: Path, X: Any, y: Any, *, calibrated: bool) -> None:
     import joblib
     import mlflow
     from lightgbm import LGBMClassifier
+    from sklearn.calibration import CalibratedClassifierCV
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import OneHotEncoder
@@ -69,7 +80,8 @@ def _peer(folder: Path, X: Any, y: Any) -> None:
     learner = LGBMClassifier(
         n_estimators=400, num_leaves=31, learning_rate=0.01, n_jobs=1, verbose=-1
     )
-    model = Pipeline([("prepare", prepare), ("learner", learner)]).fit(X, y)
+    last = CalibratedClassifierCV(learner) if calibrated else learner
+    model = Pipeline([("prepare", prepare), ("learner", last)]).fit(X, y)
     joblib.dump(model, folder / "peer.joblib")
     mlflow.sklearn.save_model(
         model,

@@ -95,9 +95,11 @@ def _kinds(model: Any) -> dict[str, str]:
 
 
 def _explainer(learner: Any) -> Any:
+    """What tutorials explain: the trees, of the first model where several were calibrated."""
     import shap
 
-    explainer = shap.TreeExplainer(learner)
+    calibrated = getattr(learner, "calibrated_classifiers_", None)
+    explainer = shap.TreeExplainer(calibrated[0].estimator if calibrated else learner)
 
     def explain(rows: Any) -> Any:
         values = explainer.shap_values(rows)

@@ -45,10 +45,19 @@ class Way(NamedTuple):
 
 
 class Figures(NamedTuple):
-    """What a server showed beside its speed."""
+    """What a server showed beside its speed, and its process."""
 
     ready_s: float
     memory_mb: float
+    process: int
+
+
+class Round(NamedTuple):
+    """One round of asking one server."""
+
+    seen: Seen
+    server_us: float
+    """Processor time of the server for one lead, in microseconds."""
 
 
 def _ways(folder: Path) -> list[Way]:
@@ -142,7 +151,7 @@ def _running(
                     raise RuntimeError(f"{server} does not start:\n{said}")
                 time.sleep(0.02)
             ready_s = time.perf_counter() - began
-            yield port, Figures(ready_s, _memory_mb(process.pid))
+            yield port, Figures(ready_s, _memory_mb(process.pid), process.pid)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -157,17 +166,34 @@ def _answers(port: int, probe: bytes) -> bool:
     return True
 
 
-def _memory_mb(process: int) -> float:
-    """Resident memory of a process and all below it, in MB; 0 where /proc is not there."""
-    total = 0.0
+def _tree(process: int) -> Iterator[Path]:
+    """Where /proc tells of a process and of all below it."""
     waiting = [process]
     while waiting:
         home = Path("/proc") / str(waiting.pop())
-        with contextlib.suppress(OSError, IndexError):
-            total += int(home.joinpath("statm").read_text().split()[1]) * 4096 / 1e6
+        with contextlib.suppress(OSError):
             for children in home.glob("task/*/children"):
                 waiting += map(int, children.read_text().split())
+            yield home
+
+
+def _memory_mb(process: int) -> float:
+    """Resident memory of a process and all below it, in MB; 0 where /proc is not there."""
+    total = 0.0
+    for home in _tree(process):
+        with contextlib.suppress(OSError, IndexError):
+            total += int(home.joinpath("statm").read_text().split()[1]) * 4096 / 1e6
     return total
+
+
+def _cpu_s(process: int) -> float:
+    """Processor seconds of a process and all below it; 0 where /proc is not there."""
+    total = 0
+    for home in _tree(process):
+        with contextlib.suppress(OSError, IndexError):
+            cells = home.joinpath("stat").read_text().rpartition(")")[2].split()
+            total += int(cells[11]) + int(cells[12])
+    return total / os.sysconf("SC_CLK_TCK")
 
 
 def ratios(leads_per_s: dict[tuple[str, str], float]) -> dict[str, float]:
@@ -194,13 +220,16 @@ def main() -> int:
     parser.add_argument("--leads", type=int, default=8_000, help="simulated leads (8000)")
     parser.add_argument("--rounds", type=int, default=5, help="rounds, alternating (5)")
     parser.add_argument("--seconds", type=float, default=2.0, help="seconds of a round (2)")
+    parser.add_argument(
+        "--plain", action="store_true", help="peers' probabilities are not calibrated"
+    )
     parser.add_argument("--only", default="", help="servers, comma-separated")
     chosen = parser.parse_args()
     only = set(filter(None, chosen.only.split(",")))
     with tempfile.TemporaryDirectory(prefix="leadml-bench-") as place:
         folder = Path(place)
         print("learning from the same leads …", flush=True)
-        build(folder, chosen.leads)
+        build(folder, chosen.leads, calibrated=not chosen.plain)
         ways = [way for way in _ways(folder) if not only or way.server in only | {"leadml"}]
         cores = _cores()
         seen, figures, missing = _measure(ways, folder, chosen.rounds, chosen.seconds, cores)
@@ -221,8 +250,8 @@ def _measure(
     rounds: int,
     seconds: float,
     cores: tuple[int, int] | None,
-) -> tuple[dict[tuple[str, str], list[Seen]], dict[str, Figures], dict[str, str]]:
-    seen: dict[tuple[str, str], list[Seen]] = {(way.server, way.what): [] for way in ways}
+) -> tuple[dict[tuple[str, str], list[Round]], dict[str, Figures], dict[str, str]]:
+    seen: dict[tuple[str, str], list[Round]] = {(way.server, way.what): [] for way in ways}
     figures: dict[str, Figures] = {}
     missing: dict[str, str] = {}
     if cores is not None:
@@ -247,34 +276,40 @@ def _measure(
             for way in ways:
                 if way.server in missing:
                     continue
+                before = _cpu_s(figures[way.server].process)
                 found = ask(ports[way.server], way.requests, seconds, way.connections)
+                used = _cpu_s(figures[way.server].process) - before
                 if number:  # the first round warms up
-                    seen[way.server, way.what].append(found)
+                    one = Round(found, used / (found.answers * way.leads) * 1e6)
+                    seen[way.server, way.what].append(one)
             print(f"round {number} of {rounds}", flush=True)
     return seen, figures, missing
 
 
 def _tell(
     ways: list[Way],
-    seen: dict[tuple[str, str], list[Seen]],
+    seen: dict[tuple[str, str], list[Round]],
     figures: dict[str, Figures],
     missing: dict[str, str],
 ) -> int:
-    print("\n| server | asked for | leads / s | median ms | p99 ms | ready s | MB | asking side |")
+    print("\n| server | asked for | leads / s | median ms | p99 ms | CPU µs/lead | ready s | MB |")
     print("|---|---|---|---|---|---|---|---|")
     rates = {}
     for way in ways:
         rounds = seen[way.server, way.what]
-        rates[way.server, way.what] = statistics.median(one.per_s for one in rounds) * way.leads
-        median, p99, own = (
-            statistics.median(getattr(one, name) for one in rounds)
-            for name in ("median_ms", "p99_ms", "own_cpu")
+        rate, median, p99 = (
+            statistics.median(getattr(one.seen, name) for one in rounds)
+            for name in ("per_s", "median_ms", "p99_ms")
         )
+        rates[way.server, way.what] = rate * way.leads
+        used = statistics.median(one.server_us for one in rounds)
         at = figures[way.server]
         print(
             f"| {way.server} | {way.what} | {rates[way.server, way.what]:,.0f} | {median:.2f} "
-            f"| {p99:.2f} | {at.ready_s:.1f} | {at.memory_mb:.0f} | {own:.0%} of a core |"
+            f"| {p99:.2f} | {used:,.1f} | {at.ready_s:.1f} | {at.memory_mb:.0f} |"
         )
+    own = max(one.seen.own_cpu for rounds in seen.values() for one in rounds)
+    print(f"the asking side took at most {own:.0%} of its core")
     for server, why in missing.items():
         print(f"missing: {server}, which could not be run: {why}")
     found = ratios(rates)
