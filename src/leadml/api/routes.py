@@ -18,6 +18,7 @@ from leadml.api.document import document_of
 from leadml.api.drain import State
 from leadml.api.metrics import Metrics, Tally, tally_of
 from leadml.api.problems import send_bytes
+from leadml.api.recorder import Recorder
 from leadml.api.table import OPEN, Entry
 from leadml.api.written import Pen, Written, refusal, row_error
 from leadml.errors import (
@@ -29,13 +30,12 @@ from leadml.errors import (
     NoModel,
     Overloaded,
     StoreError,
-    StoreUnavailable,
     TooManyLeads,
     UnknownField,
 )
 from leadml.leads import Kind
 from leadml.service.answers import Exact, answered, answers
-from leadml.service.memory import PATIENCE_S, Memory, decision_of, marked
+from leadml.service.memory import Memory, decision_of, marked
 from leadml.service.serving import Served, Serving
 from leadml.settings import Settings
 from leadml.store import Decision
@@ -308,10 +308,6 @@ def scores_written(pen: Pen, body: bytes, n_reasons: int | None, most: int) -> t
     return pen.whole(written), tally
 
 
-def _late() -> StoreUnavailable:
-    return StoreUnavailable("the database did not finish in time", fix="try again in a second")
-
-
 def served_now(serving: Serving, metrics: Metrics) -> None:
     """Tell the metrics what is served."""
     metrics.swaps = serving.swaps
@@ -396,6 +392,7 @@ class Routes:
         self.metrics = metrics
         self.memory = memory
         self._remembers = memory.is_on
+        self._recorder = Recorder(memory)
         self.pool = pool
         self._off = 0
         self._pen: Pen | None = None
@@ -477,14 +474,11 @@ class Routes:
             The database does not take them, and no setting lets answers go without.
         """
         try:
-            future = self.memory.require().submit_decisions(decisions)
-            async with asyncio.timeout(PATIENCE_S):
-                recorded = await asyncio.wrap_future(future)
-        except (StoreError, TimeoutError) as error:
-            fault = error if isinstance(error, StoreError) else _late()
-            self.memory.suspect(fault)
+            recorded = await self._recorder.record(decisions)
+        except StoreError as error:
+            self.memory.suspect(error)
             if not self.settings.score_without_store:
-                raise fault from None
+                raise
             for found in answers:
                 found["persisted"] = False
             return

@@ -31,6 +31,13 @@ __all__ = ["bind", "run"]
 
 log = logging.getLogger(__name__)
 
+SWITCH_S: Final = 0.0005
+"""Longest that one thread keeps the interpreter from another that waits for it, in seconds.
+
+The thread that writes decisions gives it away at every statement; with Python's own 5 ms
+it would wait for the event loop longer than for the disk.
+"""
+
 LAST_REQUESTS_S: Final = 0.5
 """After the listener is closed, how long requests on open connections are waited for."""
 
@@ -172,6 +179,7 @@ class _Server(uvicorn.Server):
         await super().startup(sockets=sockets)
         if self.started:
             _collect_seldom()
+            sys.setswitchinterval(SWITCH_S)
             self._ready()
 
     async def shutdown(self, sockets: Any = None) -> None:

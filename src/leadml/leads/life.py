@@ -25,7 +25,7 @@ People decide, scores propose:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -190,23 +190,23 @@ def step(standing: Standing, event: Event) -> Standing:
 
     A report whose step is closed changes nothing.
     """
+    reached, rejected_at = standing.reached, standing.rejected_at
+    may_contact = standing.may_contact
     if isinstance(event, Scored):
         moved = _proposed(standing, event)
     elif isinstance(event, Reported):
-        if standing.reached >= _CLOSED_FROM[event.outcome]:
+        if reached >= _CLOSED_FROM[event.outcome]:
             return standing
         moved = _LEADS_TO[event.outcome]
-        standing = replace(
-            standing,
-            reached=max(standing.reached, _REACHED.get(event.outcome, 0)),
-            rejected_at=event.at if event.outcome is Outcome.REJECTED else standing.rejected_at,
-        )
+        reached = max(reached, _REACHED.get(event.outcome, 0))
+        if event.outcome is Outcome.REJECTED:
+            rejected_at = event.at
     else:
-        standing = replace(standing, may_contact=event.may_contact)
-        withdrawn = standing.stage is Stage.MQL and not event.may_contact
+        may_contact = event.may_contact
+        withdrawn = standing.stage is Stage.MQL and not may_contact
         moved = Stage.NURTURE if withdrawn else standing.stage
     since = event.at if moved is not standing.stage or standing.since is None else standing.since
-    return replace(standing, stage=moved, since=since, latest=event.at)
+    return Standing(moved, since, reached, may_contact, rejected_at, event.at)
 
 
 def _proposed(standing: Standing, event: Scored) -> Stage:

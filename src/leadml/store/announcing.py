@@ -9,7 +9,7 @@ import orjson
 import sqlalchemy as sa
 
 from leadml.leads.vocabulary import Stage
-from leadml.store import tables
+from leadml.store import rows
 from leadml.store.auditing import get_note, set_note
 from leadml.store.records import iso_of, new_id
 
@@ -89,10 +89,10 @@ def message(
     }
 
 
-def write(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
+def write(connection: sa.Connection, messages: list[dict[str, Any]]) -> None:
     """Write messages and have those who deliver woken once they are durable."""
-    if rows:
-        connection.execute(sa.insert(tables.outbox), rows)
+    if messages:
+        rows.insert(connection, "outbox", messages)
         connection.info["announced"] = True
 
 

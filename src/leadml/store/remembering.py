@@ -14,12 +14,12 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
 
 from leadml.errors import InvalidField, LeadErased, StepNotOpen
 from leadml.leads import life
 from leadml.leads.vocabulary import Outcome, Stage
-from leadml.store import announcing, tables
+from leadml.store import announcing, rows, tables
 from leadml.store.records import (
     Decision,
     Recorded,
@@ -103,16 +103,11 @@ class _Pages:
     def write(self, connection: sa.Connection, held: Mapping[str, _Held]) -> None:
         """Write all rows, then the leads as they stand now."""
         for name in ("decisions", "outcomes", "consents", "stages"):
-            rows = getattr(self, name)
-            if rows:
-                connection.execute(_insert(name), rows)
+            rows.insert(connection, name, getattr(self, name))
         announcing.write(connection, self.outbox)
-        if held:
-            for lead in held.values():
-                lead.row.update(_row_of(lead.standing))
-            connection.execute(
-                _upsert(connection.dialect.name), [held[key].row for key in sorted(held)]
-            )
+        for lead in held.values():
+            lead.row.update(_row_of(lead.standing))
+        rows.upsert(connection, "leads", "lead_id", [held[key].row for key in sorted(held)])
 
 
 def record_decisions(
@@ -577,20 +572,8 @@ def _json(value: Any) -> str:
 
 
 @cache
-def _insert(name: str) -> sa.Insert:
-    return sa.insert(getattr(tables, name))
-
-
-@cache
 def _insert_stub() -> Any:
     return postgresql.insert(tables.leads).on_conflict_do_nothing()
-
-
-@cache
-def _upsert(dialect: str) -> Any:
-    made = (postgresql if dialect == "postgresql" else sqlite).insert(tables.leads)
-    changed = {name: made.excluded[name] for name in _KNOWN if name != "lead_id"}
-    return made.on_conflict_do_update(index_elements=["lead_id"], set_=changed)
 
 
 @cache
