@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
@@ -16,213 +15,27 @@ from leadml.evaluation.checks.lml021_mixed import WRITTEN_NUMBER
 from leadml.features.moments import moment_of
 from leadml.leads import Availability, Kind, Role, text_of
 from leadml.training.config import ColumnPlan, TrainConfig
+from leadml.training.naming import (
+    CONSENT,
+    CREATED,
+    GROUP,
+    HAPPENED,
+    ID_WORDS,
+    LEAD_WORDS,
+    NUMBERED,
+    PERSONAL,
+    POSITIVE,
+    SURE_TARGETS,
+    TARGETS,
+    is_engagement,
+    speaks_of_after,
+    words_of,
+)
 
 __all__ = ["Doubt", "Guess", "guess"]
 
 Mask = NDArray[np.bool_]
 
-_TARGETS: Final = (
-    ("converted",),
-    ("is", "converted"),
-    ("conversion",),
-    ("won",),
-    ("is", "won"),
-    ("closed", "won"),
-    ("target",),
-    ("label",),
-    ("y",),
-    ("purchased",),
-    ("bought",),
-    ("subscribed",),
-    ("deposit",),
-    ("outcome",),
-    ("success",),
-    ("customer",),
-    ("is", "customer"),
-    ("response",),
-    ("lead", "status"),
-    ("status",),
-    ("stage",),
-    ("result",),
-    ("class",),
-)
-_SURE_TARGETS: Final = 10
-"""Names up to here mean the outcome without asking."""
-_POSITIVE: Final = (
-    "1",
-    "yes",
-    "true",
-    "y",
-    "t",
-    "won",
-    "closed won",
-    "closed-won",
-    "converted",
-    "customer",
-    "ja",
-    "oui",
-    "si",
-    "sí",
-    "sim",
-    "tak",
-    "win",
-    "success",
-    "subscribed",
-    "purchased",
-)
-_CREATED: Final = (
-    "created",
-    "creation",
-    "createdate",
-    "createdat",
-    "createddate",
-    "first",
-    "entered",
-    "registered",
-    "registration",
-    "signup",
-    "signed",
-    "inquiry",
-    "received",
-    "added",
-    "reg",
-    "date",
-    "timestamp",
-    "time",
-)
-_HAPPENED: Final = (
-    "converted",
-    "conversion",
-    "won",
-    "closed",
-    "close",
-    "purchase",
-    "purchased",
-    "deal",
-    "bought",
-    "order",
-    "signed",
-)
-_ENGAGED: Final = frozenset(
-    [
-        "view",
-        "views",
-        "pageviews",
-        "visit",
-        "visits",
-        "totalvisits",
-        "click",
-        "clicks",
-        "clicked",
-        "opened",
-        "opens",
-        "download",
-        "downloads",
-        "downloaded",
-        "webinar",
-        "webinars",
-        "session",
-        "sessions",
-        "login",
-        "logins",
-        "activity",
-        "engagement",
-        "replied",
-        "replies",
-        "touches",
-        "touchpoints",
-        "bounce",
-        "impressions",
-        "website",
-        "form",
-        "forms",
-        "submitted",
-        "meetings",
-        "demo",
-        "demos",
-        "duration",
-        "pdays",
-        "previous",
-        "poutcome",
-        "devices",
-    ]
-)
-_CONSENT: Final = re.compile(
-    r"consent|opt ?in|opt ?out|\bgdpr\b|do not (e ?)?(mail|call|contact)|permission|unsubscribed"
-)
-_GROUP: Final = frozenset(
-    ["gender", "sex", "race", "ethnicity", "religion", "disability", "nationality", "pregnant"]
-)
-_PERSONAL: Final = re.compile(
-    r"^(e ?mail|mail|e ?mail address|phone|telephone|mobile|fax|mobile phone|phone number|"
-    r"(first|last|full|sur|given|family|contact|customer|lead|company|account) ?name|name|"
-    r"street|address|ip|ip address|birthday|date of birth|ssn|iban|url|linkedin.*)$"
-)
-_ID_WORDS: Final = frozenset(
-    ["id", "ids", "uuid", "guid", "key", "number", "no", "nr", "code", "identifier"]
-)
-_NUMBERED: Final = frozenset(("id", "code", "zip", "zipcode", "postcode", "plz"))
-_LEAD_WORDS: Final = frozenset(
-    ["lead", "leads", "mql", "prospect", "contact", "opportunity", "customer"]
-)
-_AFTER: Final = frozenset(
-    [
-        "modified",
-        "updated",
-        "status",
-        "stage",
-        "quality",
-        "tag",
-        "tags",
-        "note",
-        "notes",
-        "comment",
-        "comments",
-        "remark",
-        "remarks",
-        "closed",
-        "close",
-        "duration",
-        "reason",
-        "result",
-        "outcome",
-        "won",
-        "lost",
-        "deal",
-        "invoice",
-        "revenue",
-        "contract",
-        "disposition",
-        "resolution",
-        "churned",
-    ]
-)
-_LAST_OF: Final = frozenset(
-    [
-        "activity",
-        "modified",
-        "updated",
-        "contact",
-        "contacted",
-        "call",
-        "called",
-        "touch",
-        "email",
-        "notable",
-        "status",
-        "stage",
-        "action",
-        "seen",
-        "interaction",
-    ]
-)
-_NOT_AFTER: Final = frozenset(
-    ["since", "days", "marital", "employment", "housing", "credit", "previous", "poutcome"]
-)
-_JUDGED: Final = frozenset(["score", "profile", "index", "rating", "grade"])
-_JUDGING: Final = frozenset(
-    ["lead", "activity", "profile", "fit", "engagement", "asymmetrique", "sales"]
-)
 _PLACEHOLDERS: Final = frozenset(("select", "unknown", "-", "not specified", "none", "other"))
 _EMPTY_TELLS: Final = 0.62
 """Area under the curve of 'is empty' from which it tells the outcome (measured on 209
@@ -430,15 +243,15 @@ class _Guesser:
             return "", ""
         if self.given:
             return self.given, self._positive(self.given)
-        by_words = {tuple(_words(name)): name for name in reversed(self.names)}
-        for rank, words in enumerate(_TARGETS):
+        by_words = {tuple(words_of(name)): name for name in reversed(self.names)}
+        for rank, words in enumerate(TARGETS):
             name = by_words.get(words, "")
             if not name or name in self.times:
                 continue
             positive = self._positive(name, ask=False)
             if not positive:
                 continue
-            if rank < _SURE_TARGETS:
+            if rank < SURE_TARGETS:
                 self.sure.add("target")
             else:
                 self._ask(name, "is this the outcome?", "its name may mean it")
@@ -468,7 +281,7 @@ class _Guesser:
                 texts[text] = texts.get(text, 0) + int(count)
         if len(texts) < 2:
             return ""
-        yes = [text for word in _POSITIVE for text in texts if text.lower() == word]
+        yes = [text for word in POSITIVE for text in texts if text.lower() == word]
         if len(yes) > 1 and self.given:
             return ""  # two words for one thing: reading the outcome refuses it
         if yes:
@@ -497,14 +310,14 @@ class _Guesser:
         for name in self.names:
             if name not in self.times or name == target:
                 continue
-            words = _words(name)
-            if set(words) & set(_HAPPENED) or _speaks_of_after(words):
+            words = words_of(name)
+            if set(words) & set(HAPPENED) or speaks_of_after(words):
                 continue
             if self.filled[name] < 0.9 * len(self.frame):
                 continue
             rank = min(
-                (position for position, word in enumerate(_CREATED) if word in words),
-                default=len(_CREATED),
+                (position for position, word in enumerate(CREATED) if word in words),
+                default=len(CREATED),
             )
             found.append((rank, self.names.index(name), name))
         if not found:
@@ -515,9 +328,9 @@ class _Guesser:
         )
         if not readable:
             self._ask(name, "which values are times?", "some cannot be read as such")
-        if rank < _CREATED.index("date") and readable:
+        if rank < CREATED.index("date") and readable:
             self.sure.add("created_at")
-        elif rank >= _CREATED.index("date"):
+        elif rank >= CREATED.index("date"):
             self._ask(name, "did the lead come in then?", "it is a time, but its name is not plain")
         return name
 
@@ -525,7 +338,7 @@ class _Guesser:
         for name in self.names:
             if name not in self.times or name in (target, created_at):
                 continue
-            if not set(_words(name)) & set(_HAPPENED):
+            if not set(words_of(name)) & set(HAPPENED):
                 continue
             if won is None:
                 self._ask(name, "did the lead convert then?", "its name says so")
@@ -549,13 +362,13 @@ class _Guesser:
         for name in self.names:
             if name == target or name in self.times or self.distinct[name] < n or n < 3:
                 continue
-            words = set(_words(name))
-            named = bool(words & _ID_WORDS) or _looks_hashed(self.frame[name])
+            words = set(words_of(name))
+            named = bool(words & ID_WORDS) or _looks_hashed(self.frame[name])
             counts = self.frame[name].dtype.kind == "i"
             dense = counts and np.ptp(self.frame[name].to_numpy()) < 1.5 * n and n > 100
             if not named and not dense:
                 continue
-            rank = (not (words & _LEAD_WORDS), "id" not in words, not named)
+            rank = (not (words & LEAD_WORDS), "id" not in words, not named)
             found.append((rank, self.names.index(name), name))
         ids = [name for _, _, name in sorted(found)]
         if ids:
@@ -581,8 +394,8 @@ class _Guesser:
     # --- everything else ----------------------------------------------------------------
 
     def _plan(self, name: str, won: Mask | None) -> ColumnPlan:
-        words = _words(name)
-        after = _speaks_of_after(words)
+        words = words_of(name)
+        after = speaks_of_after(words)
         reason = self._useless(name, words)
         if reason in ("", _ONCE) and not after and self._looks_like_numbers(name):
             self._ask(name, "is it a number?", "write numbers as 1234.5; as text it is not used")
@@ -600,20 +413,20 @@ class _Guesser:
             self.remarks[name] = "a time"
             availability = Availability.AFTER if after else None
             return ColumnPlan(role=Role.IGNORE, availability=availability)
-        if _CONSENT.search(" ".join(words)) and self.distinct[name] <= 4:
+        if CONSENT.search(" ".join(words)) and self.distinct[name] <= 4:
             self.remarks[name] = 'not learned from; write role = "fit" if it shall be'
             return ColumnPlan(role=Role.CONSENT, availability=Availability.CREATION)
-        if set(words) & _GROUP and self.distinct[name] <= 50:
+        if set(words) & GROUP and self.distinct[name] <= 50:
             self._ask(
                 name, "may a score depend on it?", "it is protected in many countries; not learned"
             )
             return ColumnPlan(role=Role.GROUP, availability=Availability.CREATION)
-        engaged = _is_engagement(name, words) and (
+        engaged = is_engagement(name, words) and (
             self.frame[name].dtype.kind in "iuf" or not set(words) & {"form", "forms", "website"}
         )
         role = Role.ENGAGEMENT if engaged else Role.FIT
         # Numbers that only name something have no order to learn from.
-        names = self.frame[name].dtype.kind == "i" and words and words[-1] in _NUMBERED
+        names = self.frame[name].dtype.kind == "i" and words and words[-1] in NUMBERED
         kind = Kind.CATEGORY if names else None
         if after:
             self._ask(
@@ -637,7 +450,7 @@ class _Guesser:
             return "the same in every row"
         if name in self.times:
             return ""
-        if distinct > 20 and _PERSONAL.match(" ".join(words)):
+        if distinct > 20 and PERSONAL.match(" ".join(words)):
             return "personal data"
         if self.frame[name].dtype.kind in "iufb":
             return ""
@@ -681,7 +494,7 @@ class _Guesser:
     def _ids_of_events(self) -> list[str]:
         """The case that a table of events is about: its first column, an id that repeats."""
         name = self.names[0] if self.names else ""
-        if not name or not self.times or not set(_words(name)) & {"id", "uuid"}:
+        if not name or not self.times or not set(words_of(name)) & {"id", "uuid"}:
             return []
         rows = self.filled[name] / max(self.distinct[name], 1)
         if self.distinct[name] <= 100 or rows < 2:
@@ -697,7 +510,7 @@ class _Guesser:
         assert self.outcomes is not None
         table = self.outcomes
         times = [str(name) for name in table.columns if _is_time(table[name])]
-        named = [name for name in times if set(_words(name)) & {*_HAPPENED, "occurred"}]
+        named = [name for name in times if set(words_of(name)) & {*HAPPENED, "occurred"}]
         shared = [name for name in self.names if name in table.columns]
         keys = [name for name in shared if self.distinct[name] == len(self.frame)]
         at = (named or times or [""])[0]
@@ -714,32 +527,6 @@ class _Guesser:
             outcomes_join=keys[0] if keys else "",
             outcome_at=at,
         )
-
-
-def _words(name: str) -> list[str]:
-    """The words of a name in lower case: ``LastModifiedDate`` is last, modified, date."""
-    spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", name)
-    return re.findall(r"[^\W_]+", spaced.lower())
-
-
-def _speaks_of_after(words: Iterable[str]) -> bool:
-    words = list(words)
-    said = set(words)
-    if said & _NOT_AFTER:
-        return False
-    if "last" in said and said & _LAST_OF:
-        return True
-    if said & _JUDGED and said & _JUDGING:
-        return True
-    return bool(said & _AFTER)
-
-
-def _is_engagement(name: str, words: Iterable[str]) -> bool:
-    said = set(words)
-    window = re.search(r"_\d+(d|days)$", name.lower()) is not None
-    spent = "time" in said and "spent" in said
-    since = "days" in said and "since" in said
-    return bool(window or spent or since or said & _ENGAGED)
 
 
 def _is_time(series: Any) -> bool:
