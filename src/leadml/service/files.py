@@ -10,11 +10,21 @@ from leadml.scorecard import digits4
 from leadml.service.answers import answers, stage_without_people
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
     from leadml.service.serving import Served
+    from leadml.store import TrainingTable
 
-__all__ = ["answer_table", "find_id", "refuse_missing_columns", "score_table"]
+__all__ = [
+    "answer_table",
+    "find_id",
+    "frame_of",
+    "plain_columns",
+    "refuse_missing_columns",
+    "score_table",
+]
 
 USUAL_IDS = ("lead_id", "id", "Id", "ID", "Lead Id", "LeadId")
 
@@ -168,6 +178,40 @@ def answer_table(
     table["model_version"] = served.versions.model
     table["policy_version"] = served.versions.policy
     return table, refused
+
+
+def plain_columns(frame: pd.DataFrame, names: Sequence[str]) -> list[list[Any]]:
+    """Columns as a CRM would send them, in the order of the names: None where there is none."""
+    found = []
+    for name in names:
+        column = frame[name]
+        if column.dtype.kind == "f":
+            values = column.tolist()
+            found.append([None if value != value else value for value in values])  # NaN
+        else:
+            found.append([_sendable(value) for value in _plain(column)])
+    return found
+
+
+def _sendable(value: Any) -> Any:
+    """What JSON can say: moments as text."""
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+def frame_of(table: TrainingTable) -> pd.DataFrame:
+    """An exported table as a frame: one row per decision, nothing where nothing was sent."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        {
+            name: pd.Series([_flat(row.get(name)) for row in table.rows], dtype=object, name=name)
+            for name in table.columns
+        }
+    )
+
+
+def _flat(value: Any) -> Any:
+    return None if isinstance(value, (dict, list)) else value
 
 
 def _plain(column: pd.Series[Any]) -> list[Any]:
