@@ -133,16 +133,16 @@ PIECE: Final = Piece(
                 "are scored by the model that is served and make training tables; nobody is told "
                 "of them, and no model is judged by them. A repeat changes nothing.",
                 responses_of(
-                    "HistoryTaken",
+                    "PastTaken",
                     "What was recorded.",
                     ("400", "408", "413", "415", "422"),
                 ),
-                body=body_of("History", _EXAMPLE),
+                body=body_of("Past", _EXAMPLE),
             )
         }
     },
     schemas={
-        "History": object_of(
+        "Past": object_of(
             "A past.",
             {
                 "leads": {
@@ -173,7 +173,7 @@ PIECE: Final = Piece(
             ("lead_id", "lead", "as_of"),
             closed=True,
         ),
-        "HistoryTaken": object_of(
+        "PastTaken": object_of(
             "What was recorded.",
             {
                 "model_version": text("The model that scored the leads."),
@@ -182,12 +182,12 @@ PIECE: Final = Piece(
                 "errors": {
                     "type": "array",
                     "description": "The first refusals.",
-                    "items": ref("HistoryError"),
+                    "items": ref("PastError"),
                 },
             },
             ("model_version", "leads", "outcomes", "errors"),
         ),
-        "HistoryError": object_of(
+        "PastError": object_of(
             "Why an item was not recorded.",
             {
                 "kind": text("Of what list.", enum=["leads", "outcomes"]),
