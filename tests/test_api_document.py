@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from leadml.api.app import create_app
-from leadml.api.document import document_of
+from leadml.api.document import PIECES, document_of
 from leadml.api.page import page_of
 from leadml.api.table import pattern_of
 from leadml.errors import all_errors
@@ -159,3 +159,12 @@ def test_documented_examples_are_true() -> None:
     stated = {(code, int(status)) for status, codes in rows for code in re.findall(r"\w+", codes)}
     assert len(stated) > 10
     assert stated <= {(error.code, error.status) for error in all_errors()}
+
+
+def test_rooms_do_not_take_each_others_names() -> None:
+    """No two rooms describe a schema, a parameter or an operation under one name."""
+    for kind in ("schemas", "parameters"):
+        names = [name for piece in PIECES for name in getattr(piece, kind)]
+        assert len(names) == len(set(names))
+    ids = [operation["operationId"] for _, _, operation in OPERATIONS]
+    assert len(ids) == len(set(ids))

@@ -8,6 +8,7 @@ import json
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -27,11 +28,23 @@ COLD = {"industry": "Retail", "employees": 2, "source": "Webinar", "pricing_page
 NOW = datetime.now(UTC)
 
 
-@pytest.fixture
-def client(database_url: str) -> Iterator[TestClient]:
-    """A client of an application with an empty memory, on SQLite and on PostgreSQL."""
+def application(database_url: str) -> TestClient:
+    """A client of an application with a memory."""
     settings = Settings(database_url=database_url, max_leads_per_request=50)
-    with TestClient(create_app(settings, held.serving("7", BUNDLE))) as found:
+    return TestClient(create_app(settings, held.serving("7", BUNDLE)))
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[TestClient]:
+    """A client of an application with an empty memory."""
+    with application(f"sqlite:///{tmp_path / 'leadml.db'}") as found:
+        yield found
+
+
+@pytest.fixture
+def anywhere(database_url: str) -> Iterator[TestClient]:
+    """The same on SQLite and on PostgreSQL."""
+    with application(database_url) as found:
         yield found
 
 
@@ -60,22 +73,22 @@ def ago(**span: float) -> str:
     return (datetime.now(UTC) - timedelta(**span)).isoformat()
 
 
-def test_a_score_is_remembered(client: TestClient) -> None:
+def test_a_score_is_remembered(anywhere: TestClient) -> None:
     """The answer names its decision; lead, history and decision tell what it said."""
-    answer = score(client, "L1", HOT, contact_consent=True)
-    lead = client.get("/v1/leads/L1").json()
+    answer = score(anywhere, "L1", HOT, contact_consent=True)
+    lead = anywhere.get("/v1/leads/L1").json()
     fits("LeadView", lead)
     assert (lead["stage"], answer["stage"]) == ("mql", "mql")
     assert lead["latest"]["decision_id"] == answer["decision_id"]
     assert lead["latest"]["probability"] == answer["probability"]
     assert lead["attributes"] == HOT
     assert len(lead["latest"]["reasons"]) == 4
-    decision = client.get(f"/v1/decisions/{answer['decision_id']}").json()
+    decision = anywhere.get(f"/v1/decisions/{answer['decision_id']}").json()
     fits("Decision", decision)
     assert decision["inputs"] == HOT
     assert len(decision["contributions"]) == 4
-    history = client.get("/v1/leads/L1/history").json()
-    fits("History", history)
+    history = anywhere.get("/v1/leads/L1/history").json()
+    fits("LeadHistory", history)
     assert [entry["event"] for entry in history["history"]] == ["consent", "scored"]
 
 
@@ -173,10 +186,10 @@ def test_odd_consents_are_refused(client: TestClient, body: Any, status: int, co
     assert client.get("/v1/leads/L1").status_code == 404
 
 
-def test_outcomes_as_the_contract_shows_them(client: TestClient) -> None:
+def test_outcomes_as_the_contract_shows_them(anywhere: TestClient) -> None:
     """The batch of the contract gets the answer of the contract."""
     for lead_id in ("00Q5e000001xyz", "00Q5e000001abc"):
-        score(client, lead_id, HOT)
+        score(anywhere, lead_id, HOT)
     body = {
         "outcomes": [
             {
@@ -193,7 +206,7 @@ def test_outcomes_as_the_contract_shows_them(client: TestClient) -> None:
             },
         ]
     }
-    found = client.post("/v1/outcomes", json=body, headers={"idempotency-key": "8f6c"})
+    found = anywhere.post("/v1/outcomes", json=body, headers={"idempotency-key": "8f6c"})
     expected = {
         "accepted": 2,
         "duplicates": 0,
@@ -204,17 +217,17 @@ def test_outcomes_as_the_contract_shows_them(client: TestClient) -> None:
         ],
     }
     assert found.json() == expected
-    again = client.post("/v1/outcomes", json=body, headers={"idempotency-key": "8f6c"})
+    again = anywhere.post("/v1/outcomes", json=body, headers={"idempotency-key": "8f6c"})
     assert again.content == found.content
-    repeated = client.post("/v1/outcomes", json=body).json()
+    repeated = anywhere.post("/v1/outcomes", json=body).json()
     assert (repeated["accepted"], repeated["duplicates"]) == (0, 2)
     fits("OutcomesTaken", repeated)
 
 
-def test_closed_step_is_a_conflict_that_names_the_open_ones(client: TestClient) -> None:
+def test_closed_step_is_a_conflict_that_names_the_open_ones(anywhere: TestClient) -> None:
     """Alone it is 409 step_not_open; in a batch it spoils no other."""
-    report(client, "L1", "won", occurred_at=ago(hours=1))
-    found = report(client, "L1", "rejected", reason="late", occurred_at=ago(minutes=1))
+    report(anywhere, "L1", "won", occurred_at=ago(hours=1))
+    found = report(anywhere, "L1", "rejected", reason="late", occurred_at=ago(minutes=1))
     assert (found.status_code, found.json()["code"]) == (409, "step_not_open")
     assert "open steps: won" in found.json()["detail"]
     reports = [
@@ -228,7 +241,7 @@ def test_closed_step_is_a_conflict_that_names_the_open_ones(client: TestClient) 
         {"lead_id": "L7", "outcome": "won", "note": "x"},
         {"lead_id": "L8", "outcome": "won", "occurred_at": "2999-01-01T00:00:00Z"},
     ]
-    batch = client.post("/v1/outcomes", json={"outcomes": reports}).json()
+    batch = anywhere.post("/v1/outcomes", json={"outcomes": reports}).json()
     fits("OutcomesTaken", batch)
     assert (batch["accepted"], batch["refused"]) == (1, 8)
     results = batch["results"]
@@ -254,37 +267,37 @@ def test_odd_details_are_refused(client: TestClient, details: Any) -> None:
     assert report(client, "L1", "accepted", details=details).status_code == 422
 
 
-def test_events_are_history(client: TestClient) -> None:
+def test_events_are_history(anywhere: TestClient) -> None:
     """What a lead did stands in its history and its export."""
-    score(client, "L1", HOT)
+    score(anywhere, "L1", HOT)
     event = {"lead_id": "L1", "event": "page_view", "occurred_at": ago(days=1)}
     more = {**event, "details": {"page": "pricing"}}
-    found = client.post("/v1/events", json={"events": [event, more, {"lead_id": "L1"}]}).json()
+    found = anywhere.post("/v1/events", json={"events": [event, more, {"lead_id": "L1"}]}).json()
     fits("EventsTaken", found)
     assert (found["accepted"], found["duplicates"], found["refused"]) == (1, 1, 1)
-    history = client.get("/v1/leads/L1/history").json()
+    history = anywhere.get("/v1/leads/L1/history").json()
     assert [entry["event"] for entry in history["history"]] == ["did", "scored"]
-    fits("History", history)
-    export = client.get("/v1/leads/L1/export").json()
+    fits("LeadHistory", history)
+    export = anywhere.get("/v1/leads/L1/export").json()
     fits("Export", export)
     assert [len(export[name]) for name in ("decisions", "events", "changes")] == [1, 1, 1]
 
 
-def test_erased_lead_is_gone_and_stays_gone(client: TestClient) -> None:
+def test_erased_lead_is_gone_and_stays_gone(anywhere: TestClient) -> None:
     """After erasure nothing is found; later scores are answered but not recorded."""
-    score(client, "anna@example.com", HOT)
-    report(client, "anna@example.com", "accepted")
-    found = client.delete("/v1/leads/anna@example.com")
+    score(anywhere, "anna@example.com", HOT)
+    report(anywhere, "anna@example.com", "accepted")
+    found = anywhere.delete("/v1/leads/anna@example.com")
     fits("Erased", found.json())
     assert found.json()["erased"]["decisions"] == 1
     assert "anna" not in found.text
     for path in ("", "/history", "/export"):
-        assert client.get(f"/v1/leads/anna@example.com{path}").status_code == 404
-    again = score(client, "anna@example.com", HOT)
+        assert anywhere.get(f"/v1/leads/anna@example.com{path}").status_code == 404
+    again = score(anywhere, "anna@example.com", HOT)
     assert "decision_id" not in again
     assert "lead_erased" in [warning["code"] for warning in again["warnings"]]
-    assert report(client, "anna@example.com", "won").status_code == 410
-    assert client.put("/v1/leads/anna@example.com/consent", json={"objection": True}).json()[
+    assert report(anywhere, "anna@example.com", "won").status_code == 410
+    assert anywhere.put("/v1/leads/anna@example.com/consent", json={"objection": True}).json()[
         "code"
     ] == ("lead_erased")
 
@@ -300,29 +313,29 @@ def test_id_with_odd_characters(client: TestClient) -> None:
     assert client.get(f"/v1/leads/{'x' * 256}").status_code == 422
 
 
-def test_list_and_search(client: TestClient) -> None:
+def test_list_and_search(anywhere: TestClient) -> None:
     """Pages follow each other; a stage, a text or a source narrows them."""
     leads = [
         {"lead_id": f"L{n}", "lead": {**(HOT if n % 2 else COLD), "company": f"Firm {n}"}}
         for n in range(7)
     ]
-    client.post("/v1/scores", json={"leads": leads})
+    anywhere.post("/v1/scores", json={"leads": leads})
     seen = []
     cursor = ""
     while True:
-        page = client.get(f"/v1/leads?limit=3{cursor}").json()
+        page = anywhere.get(f"/v1/leads?limit=3{cursor}").json()
         fits("Leads", page)
         seen += [lead["lead_id"] for lead in page["leads"]]
         if "next_cursor" not in page:
             break
         cursor = f"&cursor={page['next_cursor']}"
     assert sorted(seen) == [f"L{n}" for n in range(7)]
-    mqls = client.get("/v1/leads?stage=mql").json()["leads"]
+    mqls = anywhere.get("/v1/leads?stage=mql").json()["leads"]
     assert {lead["lead_id"] for lead in mqls} == {"L1", "L3", "L5"}
-    assert [lead["lead_id"] for lead in client.get("/v1/leads?q=firm%206").json()["leads"]] == [
+    assert [lead["lead_id"] for lead in anywhere.get("/v1/leads?q=firm%206").json()["leads"]] == [
         "L6"
     ]
-    assert len(client.get("/v1/leads?source=webinar").json()["leads"]) == 4
+    assert len(anywhere.get("/v1/leads?source=webinar").json()["leads"]) == 4
 
 
 @pytest.mark.parametrize(
@@ -351,7 +364,7 @@ def test_odd_questions_are_refused(client: TestClient, query: str) -> None:
     )
 
 
-def test_queue_keeps_to_the_capacity(client: TestClient) -> None:
+def test_queue_keeps_to_the_capacity(anywhere: TestClient) -> None:
     """Consented MQLs only, as many as the week still allows, each page within it."""
     leads = [
         {
@@ -361,26 +374,26 @@ def test_queue_keeps_to_the_capacity(client: TestClient) -> None:
         }
         for n in range(8)
     ]
-    client.post("/v1/scores", json={"leads": leads})
-    report(client, "L0", "accepted")
-    everything = client.get("/v1/queue?capacity=all").json()
+    anywhere.post("/v1/scores", json={"leads": leads})
+    report(anywhere, "L0", "accepted")
+    everything = anywhere.get("/v1/queue?capacity=all").json()
     fits("Queue", everything)
     ids = [lead["lead_id"] for lead in everything["leads"]]
     assert sorted(ids) == ["L1", "L2", "L4", "L5", "L6", "L7"]
-    limited = client.get("/v1/queue?capacity=4").json()
+    limited = anywhere.get("/v1/queue?capacity=4").json()
     fits("Queue", limited)
     assert limited["capacity"] == {"per_week": 4.0, "taken": 1, "left": 3}
     assert [lead["lead_id"] for lead in limited["leads"]] == ids[:3]
     assert "next_cursor" not in limited
-    first = client.get("/v1/queue?capacity=4&limit=2").json()
-    second = client.get(f"/v1/queue?capacity=4&limit=2&cursor={first['next_cursor']}").json()
+    first = anywhere.get("/v1/queue?capacity=4&limit=2").json()
+    second = anywhere.get(f"/v1/queue?capacity=4&limit=2&cursor={first['next_cursor']}").json()
     shown = [lead["lead_id"] for lead in first["leads"] + second["leads"]]
     assert shown == ids[:3]
     assert "next_cursor" not in second
-    worth = client.get("/v1/queue?capacity=all&value=1000").json()["leads"]
+    worth = anywhere.get("/v1/queue?capacity=all&value=1000").json()["leads"]
     for lead, plain in zip(worth, everything["leads"], strict=True):
         assert lead["expected_value"] == pytest.approx(1000 * plain["probability"])
-    assert client.get("/v1/queue?capacity=0").json()["leads"] == []
+    assert anywhere.get("/v1/queue?capacity=0").json()["leads"] == []
 
 
 def test_queue_by_the_value_of_each_lead(database_url: str) -> None:
@@ -444,7 +457,7 @@ def test_refused_request_does_not_use_its_key_up(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("n_keys", [20, pytest.param(1_000, marks=pytest.mark.slow)])
-def test_parallel_retries_have_one_effect(client: TestClient, n_keys: int) -> None:
+def test_parallel_retries_have_one_effect(anywhere: TestClient, n_keys: int) -> None:
     """Ten parallel sendings of each request: one effect, one answer, else 409 in flight."""
     answers: dict[int, set[str]] = {number: set() for number in range(n_keys)}
     seen: set[int] = set()
@@ -452,7 +465,7 @@ def test_parallel_retries_have_one_effect(client: TestClient, n_keys: int) -> No
     def send(number: int) -> None:
         body = {"outcomes": [{"lead_id": f"L{number}", "outcome": "accepted"}]}
         while True:
-            found = client.post(
+            found = anywhere.post(
                 "/v1/outcomes", json=body, headers={"idempotency-key": f"k{number}"}
             )
             seen.add(found.status_code)
@@ -473,7 +486,7 @@ def test_parallel_retries_have_one_effect(client: TestClient, n_keys: int) -> No
     assert seen <= {200, 409}
     assert all(len(found) == 1 for found in answers.values())
     assert all(json.loads(next(iter(found)))["accepted"] == 1 for found in answers.values())
-    exported = client.get("/v1/leads/L0/export").json()
+    exported = anywhere.get("/v1/leads/L0/export").json()
     assert len(exported["outcomes"]) == 1
 
 

@@ -144,7 +144,7 @@ PIECE: Final = Piece(
                 "Read the history of a lead",
                 "Scores, reports, consent and events in the order of time, each with the stage "
                 "after it.",
-                responses_of("History", "What happened.", ("404", "422")),
+                responses_of("LeadHistory", "What happened.", ("404", "422")),
                 parameters=("lead_id",),
             )
         },
@@ -331,7 +331,7 @@ PIECE: Final = Piece(
             },
             ("direction", "log_odds_change", "odds_ratio", "since", "rule"),
         ),
-        "History": object_of(
+        "LeadHistory": object_of(
             "What happened to a lead.",
             {
                 "lead_id": text("Its id."),
