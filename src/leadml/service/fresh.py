@@ -6,7 +6,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Hashable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYet
 from typing import Any, Final
 
 from leadml.errors import LeadmlError
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 class Fresh:
-    """Keeps what is slow to count; nobody waits for it but the first to ask.
+    """Keeps what is slow to count; only the first to ask may have to wait for it.
 
     Parameters
     ----------
@@ -34,42 +35,63 @@ class Fresh:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._kept: dict[Hashable, tuple[float, Any]] = {}
-        self._locks: dict[Hashable, threading.Lock] = {}
+        self._counting: dict[Hashable, Future[Any]] = {}
         self._lock = threading.Lock()
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="leadml-counts")
+        self._pool = ThreadPoolExecutor(2, thread_name_prefix="leadml-counts")
 
-    def get(self, key: Hashable, count: Callable[[], Any]) -> Any:
+    def get(self, key: Hashable, count: Callable[[], Any], wait_s: float | None = None) -> Any:
         """What was counted, at most :data:`FRESH_S` old or being counted anew.
 
-        Raises whatever ``count`` raises where there is nothing to show meanwhile.
+        Parameters
+        ----------
+        key
+            Names the count.
+        count
+            Counts; called in a thread of its own.
+        wait_s
+            Where nothing is there to show, wait so long at most and give None; without
+            it wait to the end.
+
+        Raises
+        ------
+        LeadmlError
+            Whatever ``count`` raises, where there is nothing to show meanwhile.
         """
         with self._lock:
-            lock = self._locks.setdefault(key, threading.Lock())
-        kept = self._kept.get(key)
-        age = None if kept is None else self._clock() - kept[0]
-        if kept is not None and age is not None and age < LAPSED_S:
-            if age >= FRESH_S and lock.acquire(blocking=False):
-                self._pool.submit(self._again, key, count, lock)
-            return kept[1]
-        with lock:
             kept = self._kept.get(key)
-            if kept is None or self._clock() - kept[0] >= FRESH_S:
-                kept = self._kept[key] = (self._clock(), count())
+            age = None if kept is None else self._clock() - kept[0]
+            counting = self._counting.get(key)
+            if counting is None and (age is None or age >= FRESH_S):
+                counting = self._pool.submit(self._count, key, count)
+                self._counting[key] = counting
+        if kept is not None and age is not None and age < LAPSED_S:
             return kept[1]
+        assert counting is not None
+        try:
+            return counting.result(wait_s)
+        except NotYet:
+            return None
 
     def forget(self) -> None:
         """Count anew whatever is asked next."""
         with self._lock:
             self._kept.clear()
+            self._counting.clear()
 
     def close(self) -> None:
         """Stop counting."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _again(self, key: Hashable, count: Callable[[], Any], lock: threading.Lock) -> None:
+    def _count(self, key: Hashable, count: Callable[[], Any]) -> Any:
+        began = self._clock()
         try:
-            self._kept[key] = (self._clock(), count())
+            made = count()
         except LeadmlError as error:
-            log.warning("a page shows older counts", extra={"code": error.code})
-        finally:
-            lock.release()
+            log.warning("a page could not be counted anew", extra={"code": error.code})
+            with self._lock:
+                self._counting.pop(key, None)
+            raise
+        with self._lock:
+            if self._counting.pop(key, None) is not None:  # not forgotten meanwhile
+                self._kept[key] = (began, made)
+        return made

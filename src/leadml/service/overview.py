@@ -20,6 +20,9 @@ __all__ = ["WEEKS_SHOWN", "Overview"]
 WEEKS_SHOWN: Final = 12
 """Whole weeks of traffic that are drawn, beside the present one."""
 
+COUNTING_S: Final = 1.0
+"""Longest wait for what happened to leads; a page without it says that it is counted."""
+
 NEXT_SHOWN: Final = 6
 ANSWERS_DAYS: Final = 28
 
@@ -55,7 +58,8 @@ class Overview:
             metrics and expectations of the training), ``live`` (``Watch.report``, None
             while nothing can be told), ``weeks`` (decisions by proposed stage),
             ``proposals`` (a week, by leads that became MQL), ``stages``, ``next`` (leads to
-            work), ``answers``, ``memory`` (``on``, ``off`` or why it cannot be asked).
+            work), ``answers``, ``is_counting`` (``live`` takes a moment longer),
+            ``memory`` (``on``, ``off`` or why it cannot be asked).
         """
         found: dict[str, Any] = {
             "page": "overview",
@@ -67,6 +71,7 @@ class Overview:
             "stages": {},
             "next": [],
             "answers": None,
+            "is_counting": False,
             "memory": "off",
             "today": datetime.now(UTC).date().isoformat(),
         }
@@ -94,7 +99,10 @@ class Overview:
         }
         if served is not None:
             key = ("live", served.versions)
-            found["live"] = self.fresh.get(key, lambda: _with_above(self.watch.report(served)))
+            found["live"] = self.fresh.get(
+                key, lambda: _with_above(self.watch.report(served)), COUNTING_S
+            )
+            found["is_counting"] = found["live"] is None
         return found
 
     def _traffic(self) -> list[dict[str, Any]]:

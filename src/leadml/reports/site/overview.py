@@ -116,6 +116,9 @@ def _alarms(told: Fact) -> list[dict[str, str]]:
                 "todo": say(todo) if todo else "",
             }
         )
+    if told["is_counting"]:
+        said = say("overview.counting")
+        found.append({"tone": "note", "said": said, "address": "/", "todo": say("overview.reload")})
     if told["memory"] not in ("on", "off"):
         said = say("overview.memory_down", why=told["memory"])
         found.append({"tone": "fail", "said": said, "address": "", "todo": ""})

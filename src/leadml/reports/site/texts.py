@@ -189,6 +189,8 @@ TEXTS: Final[Mapping[str, str]] = {
     "overview.do_lines": "Move the line",
     "overview.do_model": "See the model",
     "overview.memory_down": "The memory cannot be used: {why}",
+    "overview.counting": "What became of the leads scored here is being counted.",
+    "overview.reload": "Look again",
     "overview.tiles": "Last complete week, and what MQLs are worth",
     "overview.scored": "Scores last week",
     "overview.week_before": "{n} on the week before",
