@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+import re
 import sqlite3
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.typist import typist
 
 LEADS = 3_000
 
@@ -24,13 +27,7 @@ class Folder:
 
     def leadml(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run one command in the folder."""
-        return subprocess.run(
-            [sys.executable, "-m", "leadml", *words],
-            cwd=self.path,
-            capture_output=True,
-            text=True,
-            timeout=240,
-        )
+        return typist().run(self.path, words)
 
     def answer(self, *words: str) -> dict[str, Any]:
         """Run one command with --json and read its one object."""
@@ -97,6 +94,27 @@ def test_a_file_is_scored_lead_by_lead(folder: Folder, trained: dict[str, Any]) 
     assert all(0 <= int(row["score"]) <= 100 for row in rows)
     assert {row["grade"] for row in rows} <= set("ABCD")
     assert {"stage", "reason_1"} <= set(rows[0])
+
+
+def test_no_person_stands_in_mlflow_or_in_a_bundle(folder: Folder, trained: dict[str, Any]) -> None:
+    """Of 3,000 addresses, telephones and ids none is in MLflow's database, artefacts or models."""
+    with (folder.path / "history" / "leads.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    people = {row[name] for row in rows for name in ("lead_id", "email", "phone") if row[name]}
+    assert len(people) > 2 * LEADS
+    forms = re.compile(rb"L\d{7}|person\d+@[a-z0-9.]+|\+49 30 \d+")
+    searched, found = 0, set()
+    places = [
+        folder.path / "mlflow.db",
+        *folder.path.glob("ml*/**/*"),
+        *folder.path.glob("models/**/*"),
+    ]
+    for place in places:
+        if place.is_file():
+            searched += 1
+            found |= {hit.decode() for hit in forms.findall(place.read_bytes())} & people
+    assert searched > 20
+    assert found == set()
 
 
 def test_the_report_has_forms_for_slides_and_pull_requests(
