@@ -140,6 +140,7 @@ class Deliverer:
         for thread in [*([self._runner] if self._runner else []), *self._senders]:
             if thread is not threading.current_thread():
                 thread.join(max(0.0, end - time.monotonic()))
+        self._wire.close()
 
     def run(self) -> None:
         """Work until :meth:`stop`; the loop of the worker's own thread."""

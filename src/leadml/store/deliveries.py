@@ -391,13 +391,14 @@ def listed(
     chosen = (
         sa.select(tables.deliveries)
         .where(d.endpoint_id == endpoint_id)
-        .order_by(d.delivery_id.desc())
+        .order_by(d.seq.desc())
         .limit(limit)
     )
     if state is not None:
         chosen = chosen.where(d.state == state)
     if before is not None:
-        chosen = chosen.where(d.delivery_id < before)
+        last = sa.select(d.seq).where(d.delivery_id == before).scalar_subquery()
+        chosen = chosen.where(d.seq < last)
     return [_told(row) for row in connection.execute(chosen).mappings()]
 
 
@@ -454,18 +455,17 @@ def replay(connection: sa.Connection, endpoint_id: str, delivery_id: str | None 
 def standing(connection: sa.Connection) -> Standing:
     """How many deliveries wait, how long the oldest does, how many were given up."""
     d, o = tables.deliveries.c, tables.outbox.c
-    states = connection.execute(
-        sa.select(d.state, sa.func.count().label("n"))
-        .where(d.state.in_([WAITING, "dead"]))
-        .group_by(d.state)
-    )
-    counted: dict[str, int] = {row.state: row.n for row in states}
-    oldest_us = connection.execute(
-        sa.select(sa.func.min(d.created_us)).where(d.state == WAITING)
-    ).scalar()
+    # the outbox first: what is sorted between two looks is counted twice, never left out
     unsorted, first_us = connection.execute(
         sa.select(sa.func.count(), sa.func.min(o.at_us)).where(o.settled_us.is_(None))
     ).one()
+    states = connection.execute(
+        sa.select(d.state, sa.func.count().label("n"), sa.func.min(d.created_us).label("first"))
+        .where(d.state.in_([WAITING, "dead"]))
+        .group_by(d.state)
+    ).all()
+    counted: dict[str, int] = {row.state: row.n for row in states}
+    oldest_us = next((row.first for row in states if row.state == WAITING), None)
     known = [us for us in (oldest_us, first_us) if us is not None]
     age_us = us_of(now()) - min(known) if known else 0
     return Standing(

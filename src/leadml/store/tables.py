@@ -272,6 +272,7 @@ deliveries = sa.Table(
     sa.UniqueConstraint("endpoint_id", "message_id"),
     sa.Index(None, "endpoint_id", "state", "next_attempt_us"),
     sa.Index(None, "endpoint_id", "lead_id", "seq"),
+    sa.Index(None, "endpoint_id", "seq"),
     sa.Index(None, "lead_id"),
 )
 """While leased, ``next_attempt_us`` is the end of the lease: a lost worker's rows come back."""

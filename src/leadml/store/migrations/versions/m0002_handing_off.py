@@ -55,6 +55,7 @@ def upgrade() -> None:
     for columns in (
         ["endpoint_id", "state", "next_attempt_us"],
         ["endpoint_id", "lead_id", "seq"],
+        ["endpoint_id", "seq"],
         ["lead_id"],
     ):
         op.create_index(f"ix_deliveries_{'_'.join(columns)}", "deliveries", columns)
