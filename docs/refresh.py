@@ -27,6 +27,7 @@ ROOMS = (
     "webhooks",
     "reports",
     "training",
+    "monitoring",
     "evaluation",
     "thresholds",
     "scorecard",
