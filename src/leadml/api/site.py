@@ -99,6 +99,7 @@ class SiteRoutes:
             "/thresholds", "POST", self.save, "manage", "", also="policy", refused=self.refused
         )
         for path, scope, run in (
+            ("/lead/outcome", "outcomes", self.outcome),
             ("/versions/promote", "manage", self.promote),
             ("/versions/rollback", "manage", self.rollback),
         ):

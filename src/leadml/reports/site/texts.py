@@ -36,7 +36,6 @@ TEXTS: Final[Mapping[str, str]] = {
     "nav.model": "Model",
     "nav.versions": "Versions",
     "fault.home": "To the overview",
-    "show_numbers": "Show the numbers",
     # model
     "model.title": "Model {version}",
     "model.not_served": "This version is not the one that scores leads now.",
@@ -74,7 +73,6 @@ TEXTS: Final[Mapping[str, str]] = {
     "side.trained": "Learned from",
     "side.leads": "{leads} leads, {won} won",
     "side.period": "Arrived",
-    "side.base_rate": "Won among them",
     "side.fifth": "Top fifth holds",
     "side.auc": "ROC AUC",
     "side.log_loss": "Log loss",
