@@ -176,7 +176,7 @@ def talk(address: str, *parts: bytes, wait_s: float = 5.0) -> bytes:
 def test_declared_giant_is_refused_unread(address: str) -> None:
     """A declared 10 GB is refused before any of it is sent, and the connection closes."""
     said = talk(
-        address, b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999999\r\n\r\n"
+        address, b"POST /v1/score HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999999999\r\n\r\n"
     )
     assert said.startswith(b"HTTP/1.1 413")
     assert b"connection: close" in said.lower()
@@ -191,7 +191,7 @@ def test_chunked_flood_is_cut_off(address: str) -> None:
         # small buffers, so that what was sent is what was read
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
         connection.sendall(
-            b"POST /v1/score HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"POST /v1/score HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
         )
         try:
             while sent < 200 * len(chunk):
@@ -205,7 +205,7 @@ def test_chunked_flood_is_cut_off(address: str) -> None:
 
 def test_understated_length_harms_nobody(address: str) -> None:
     """Bytes beyond the declared length are not part of the request."""
-    head = b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n"
+    head = b"POST /v1/score HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n"
     assert talk(address, head + b"{}" + b"garbage \x00\xff\r\n\r\n").startswith(b"HTTP/1.1 400")
     assert httpx.get(address + "/health/live").status_code == 200
 
@@ -236,14 +236,14 @@ def test_endless_head_is_refused(address: str) -> None:
     for parts in ([head + b"x" * 200_000], [head, *[b"x" * 5_000] * 40]):
         answer = talk(address, *parts)
         assert answer == b"" or answer.startswith(b"HTTP/1.1 413")
-    long = b"GET /health/live HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 30_000 + b"\r\n\r\n"
+    long = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 30_000 + b"\r\n\r\n"
     assert talk(address, long).startswith(b"HTTP/1.1 200")
 
 
 def test_upgrade_is_not_taken(address: str) -> None:
     """There is no WebSocket here: the request is answered as plain HTTP."""
     ask = (
-        b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
         b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     )
     assert talk(address, ask).startswith(b"HTTP/1.1 200")
@@ -251,7 +251,7 @@ def test_upgrade_is_not_taken(address: str) -> None:
 
 def test_overstated_length_times_out(address: str) -> None:
     """A body that never arrives in full ends with 408 after the time allowed."""
-    head = b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Length: 200\r\n\r\n{"
+    head = b"POST /v1/score HTTP/1.1\r\nHost: localhost\r\nContent-Length: 200\r\n\r\n{"
     said = talk(address, head)
     assert said.startswith(b"HTTP/1.1 408")
     assert b'"code":"body_timeout"' in said
@@ -260,7 +260,7 @@ def test_overstated_length_times_out(address: str) -> None:
 def test_clients_that_vanish_leave_nothing(address: str) -> None:
     """200 clients that leave in the middle of a body do not slow the next one."""
     where = urlsplit(address)
-    head = b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Length: 200\r\n\r\n{"
+    head = b"POST /v1/score HTTP/1.1\r\nHost: localhost\r\nContent-Length: 200\r\n\r\n{"
     for _ in range(200):
         with socket.create_connection((where.hostname or "", where.port or 0), 5) as connection:
             connection.sendall(head)

@@ -28,8 +28,8 @@ from tests import hand_made, held
 
 LEAD = {"lead": hand_made.leads(1)[0]}
 BODY = json.dumps(LEAD).encode()
-REQUEST = b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY)
-SLOW = b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n{"
+REQUEST = b"POST /v1/score HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY)
+SLOW = b"POST /v1/score HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n\r\n{"
 
 
 @pytest.fixture(scope="module")
