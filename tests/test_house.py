@@ -25,7 +25,16 @@ SOURCE = ROOT / "src" / "leadml"
 MODULES = sorted(SOURCE.rglob("*.py"))
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("*/README.md")])
 TOP_LEVEL = {"benchmarks", "data", "docs", "models", "notebooks", "serve", "src", "tests"}
-SERVING = ("cli.app", "cli.demo", "api", "service", "settings", "registry", "thresholds")
+SERVING = (
+    "cli.app",
+    "cli.demo",
+    "api",
+    "service",
+    "settings",
+    "registry",
+    "thresholds",
+    "monitoring",
+)
 HEAVY = ("pandas", "sklearn", "scipy", "lightgbm", "mlflow", "altair", "joblib", "optuna")
 
 # Libraries that another one, which is declared, brings and documents as its own part.
