@@ -243,7 +243,8 @@ def test_endless_head_is_refused(address: str) -> None:
 def test_upgrade_is_not_taken(address: str) -> None:
     """There is no WebSocket here: the request is answered as plain HTTP."""
     ask = (
-        b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n"
+        b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
         b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     )
     assert talk(address, ask).startswith(b"HTTP/1.1 200")

@@ -28,8 +28,9 @@ from tests import hand_made, held
 
 LEAD = {"lead": hand_made.leads(1)[0]}
 BODY = json.dumps(LEAD).encode()
-REQUEST = b"POST /v1/score HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY)
-SLOW = b"POST /v1/score HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n\r\n{"
+HEAD = b"POST /v1/score HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
+REQUEST = HEAD % len(BODY) + BODY
+SLOW = HEAD % 500 + b"{"
 
 
 @pytest.fixture(scope="module")

@@ -264,7 +264,7 @@ def test_compressed_body(client: TestClient) -> None:
     assert_problem(response, 415, "unsupported_encoding")
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v1/score/", "/v2/score", "/redoc", "/%00"])
+@pytest.mark.parametrize("path", ["/v1", "/v1/score/", "/v2/score", "/redoc", "/%00"])
 def test_no_such_route(client: TestClient, path: str) -> None:
     """Any other path is a problem document, with no redirect to a near one."""
     assert_problem(client.get(path, follow_redirects=False), 404, "not_found")
