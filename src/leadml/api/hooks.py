@@ -13,13 +13,13 @@ from leadml.api.desk import Desk, invalid, object_in, parameters_of, send_json
 from leadml.api.door import caller_of
 from leadml.api.hooks_described import PIECE
 from leadml.api.table import Entry
-from leadml.errors import InvalidParameter, Overloaded
+from leadml.errors import InvalidParameter, Overloaded, StoreError
 from leadml.service.handoff import CHANGES, Handoff
 
 __all__ = ["PIECE", "HookRoutes"]
 
-MOST_TESTS: Final = 4
-"""Webhooks that may be tried at once: each may take as long as a receiver does."""
+MOST_CALLING: Final = 8
+"""Requests at once that look a name up or call a receiver: each may take long."""
 
 MOST_PER_PAGE: Final = 200
 URL_LENGTH: Final = 2_000
@@ -53,7 +53,7 @@ class HookRoutes:
     def __init__(self, desk: Desk, handoff: Handoff) -> None:
         self.desk = desk
         self.handoff = handoff
-        self._tests = 0
+        self._calling = 0
 
     def entries(self) -> list[Entry]:
         """The routes of this room."""
@@ -73,6 +73,20 @@ class HookRoutes:
     async def _ask(self, work: Callable[[], T]) -> T:
         return await self.desk.ask(lambda _: work())
 
+    async def _call(self, work: Callable[[], T]) -> T:
+        """Do what may wait for other systems, beside the threads of the memory."""
+        self.desk.memory.require()
+        if self._calling >= MOST_CALLING:
+            raise Overloaded("too many webhooks are being tried", fix="try again in a minute")
+        self._calling += 1
+        try:
+            return await asyncio.to_thread(work)
+        except StoreError as error:
+            self.desk.memory.suspect(error)
+            raise
+        finally:
+            self._calling -= 1
+
     async def listed(self, scope: Scope, receive: Receive, send: Send) -> None:
         """All webhooks, and how far the deliveries are."""
         parameters_of(scope["query_string"], ())
@@ -85,7 +99,7 @@ class HookRoutes:
         if "url" not in given:
             raise invalid("url", "given", fix=_ADD_FIX)
         by = caller_of(scope).name
-        found = await self._ask(functools.partial(self.handoff.add, **given, by=by))
+        found = await self._call(functools.partial(self.handoff.add, **given, by=by))
         await send_json(send, found, 201)
 
     async def one(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -98,7 +112,7 @@ class HookRoutes:
         named, by = _id_of(scope), caller_of(scope).name
         body = await self.desk.body(scope, receive)
         given = _checked(object_in(body, frozenset(CHANGES), _CHANGE_FIX))
-        found = await self._ask(lambda: self.handoff.change(named, given, by=by))
+        found = await self._call(lambda: self.handoff.change(named, given, by=by))
         await send_json(send, found)
 
     async def remove(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -147,15 +161,7 @@ class HookRoutes:
         named = _id_of(scope)
         data = await self._optional(scope, receive, frozenset({"lead_id"}))
         lead_id = _text(data, "lead_id", 255)
-        self.desk.memory.require()
-        if self._tests >= MOST_TESTS:
-            raise Overloaded("too many webhooks are being tried", fix="try again in a minute")
-        self._tests += 1
-        try:
-            found = await asyncio.to_thread(self.handoff.test, named, lead_id)
-        finally:
-            self._tests -= 1
-        await send_json(send, found)
+        await send_json(send, await self._call(lambda: self.handoff.test(named, lead_id)))
 
     async def _optional(
         self, scope: Scope, receive: Receive, known: frozenset[str]

@@ -315,12 +315,14 @@ def deliver(
 
         settings = Settings()
         memory = Memory(settings)
+        stopping = threading.Event()
+        before = {
+            number: signal.signal(number, lambda *_: stopping.set())
+            for number in (signal.SIGTERM, signal.SIGINT)
+        }
         try:
             memory.open()
             worker = deliverer_of(settings, memory)
-            stopping = threading.Event()
-            for name in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(name, lambda *_: stopping.set())
             worker.start()
             warn("Delivering; stop me with Ctrl+C or SIGTERM.")
             while not stopping.wait(0.2):
@@ -330,3 +332,5 @@ def deliver(
             say(", ".join(f"{n} {what}" for what, n in sorted(worker.results.items())) or "nothing")
         finally:
             memory.close()
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import PurePath
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
@@ -161,7 +163,7 @@ class Deliverer:
                     log.warning("deliveries wait", extra={"code": error.code})
             except Exception as error:  # messages are kept, and the worker goes on
                 backoff_s = pause_s = _MOST_BACKOFF_S
-                log.exception("a round of deliveries failed", exc_info=error)
+                log.error("a round of deliveries failed", extra=_fault(error))
             self._stopping.wait(_CLOSEST_S)  # many commits in a row are one reason to look
             self._news.wait(pause_s)
         for _ in self._senders:
@@ -223,7 +225,7 @@ class Deliverer:
             try:
                 self._deliver(task)
             except Exception as error:
-                log.exception("a delivery could not be noted", exc_info=error)
+                log.error("a delivery could not be noted", extra=_fault(error))
             finally:
                 with self._lock:
                     self._under_way[task.endpoint.endpoint_id] -= 1
@@ -263,7 +265,7 @@ class Deliverer:
         except ExtraMissing as error:
             reception = Reception(False, error=str(error), sent=False, retry_after_s=_CONFIGURE_S)
         except Exception as error:
-            log.exception("a receiver could not be called", exc_info=error)
+            log.error("a receiver could not be called", extra=_fault(error))
             reception = Reception(False, error=f"leadml failed here: {type(error).__name__}")
         return [reception] * len(messages)
 
@@ -298,6 +300,13 @@ class Deliverer:
                 if time.monotonic() > end or self._stopping.wait(pause_s):
                     raise
                 pause_s = min(2 * pause_s, 1.0)
+
+
+def _fault(error: BaseException) -> dict[str, str]:
+    """What a log may tell of a fault: its kind and place, for its words may quote a lead."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"{PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return {"fault": type(error).__name__, "places": place}
 
 
 def message_of(leased: Leased) -> Message:
