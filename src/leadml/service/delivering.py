@@ -161,7 +161,7 @@ class Deliverer:
                 pause_s = backoff_s
                 if not isinstance(error, StoreError):
                     log.warning("deliveries wait", extra={"code": error.code})
-            except Exception as error:  # messages are kept, and the worker goes on
+            except Exception as error:  # noqa: BLE001 - messages are kept; the worker goes on
                 backoff_s = pause_s = _MOST_BACKOFF_S
                 log.error("a round of deliveries failed", extra=_fault(error))
             self._stopping.wait(_CLOSEST_S)  # many commits in a row are one reason to look
@@ -224,7 +224,7 @@ class Deliverer:
         while (task := self._tasks.get()) is not None:
             try:
                 self._deliver(task)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - the lease ends, and it is sent again
                 log.error("a delivery could not be noted", extra=_fault(error))
             finally:
                 with self._lock:
@@ -264,7 +264,7 @@ class Deliverer:
                 return shape_of(endpoint.kind).send(self._wire, receiver_of(endpoint), messages)
         except ExtraMissing as error:
             reception = Reception(False, error=str(error), sent=False, retry_after_s=_CONFIGURE_S)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a client that breaks loses no message
             log.error("a receiver could not be called", extra=_fault(error))
             reception = Reception(False, error=f"leadml failed here: {type(error).__name__}")
         return [reception] * len(messages)
