@@ -35,6 +35,8 @@ from leadml.evaluation.checks import (
     lml026_copies,
     lml027_date_formats,
     lml028_reading,
+    lml029_contacts,
+    lml030_consent,
 )
 from leadml.evaluation.checks.finding import Check, Finding
 from leadml.evaluation.checks.table import CheckInput
@@ -70,6 +72,8 @@ _MODULES: Final[tuple[ModuleType, ...]] = (
     lml026_copies,
     lml027_date_formats,
     lml028_reading,
+    lml029_contacts,
+    lml030_consent,
 )
 
 CHECKS: Final[dict[str, Check]] = {module.CHECK.code: module.CHECK for module in _MODULES}
