@@ -1,6 +1,8 @@
 """What many tests need."""
 
 import os
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,3 +72,23 @@ def store(database_url: str) -> Iterator[Store]:
     opened = Store(database_url)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of three megabytes, where the tests may mount one."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    made = (
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=3m,mode=777", "none", str(folder)],
+            capture_output=True,
+            text=True,
+        )
+        if shutil.which("mount")
+        else None
+    )
+    if made is None or made.returncode:
+        pytest.skip("no small file system can be mounted here (needs root)")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)

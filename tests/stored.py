@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sqlite3
+import subprocess
 import tempfile
+import time
 import uuid
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -59,7 +62,15 @@ class Postgres:
 
     def start(self) -> None:
         """Start it again, and wait until it has recovered."""
-        self.server.ensure_postgres_running()
+        end = time.monotonic() + 60
+        while True:
+            try:
+                self.server.ensure_postgres_running()
+                self.ask("SELECT 1")
+                return
+            except (subprocess.TimeoutExpired, psycopg.OperationalError):
+                assert time.monotonic() < end  # a busy machine recovers slowly
+                time.sleep(0.2)
 
     def backends(self, url: str) -> list[int]:
         """Processes of the server that serve connections to a database."""
@@ -91,6 +102,46 @@ def postgres() -> Iterator[Postgres]:
             server.cleanup()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def file_of(url: str) -> Path:
+    """The file of a SQLite database."""
+    return Path(url.removeprefix("sqlite:///"))
+
+
+def plain(url: str) -> str:
+    """The URL as psycopg takes it."""
+    return url.replace("+psycopg", "")
+
+
+@contextmanager
+def locked(url: str) -> Iterator[None]:
+    """Another program holds the tables."""
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(file_of(url), isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            yield
+            other.execute("ROLLBACK")
+        return
+    with psycopg.connect(plain(url)) as other:
+        other.execute("LOCK TABLE leads IN ACCESS EXCLUSIVE MODE")
+        yield
+        other.rollback()
+
+
+def fill(folder: Path) -> Path:
+    """A file that takes all the room that is left."""
+    filler = folder / "filler"
+    with filler.open("wb", buffering=0) as file:
+        size = 1 << 20
+        while size >= 512:
+            try:
+                while file.write(b"\0" * size) == size:
+                    pass
+            except OSError:
+                pass
+            size //= 2
+    return filler
 
 
 def decision(lead_id: str | None = "L1", probability: float = 0.02, **more: Any) -> Decision:

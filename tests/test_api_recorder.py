@@ -18,6 +18,8 @@ from tests.stored import decision
 class ByHand:
     """A memory whose writes are finished by the test."""
 
+    patience_s = 5.0
+
     def __init__(self) -> None:
         self.groups: list[tuple[Sequence[Decision], Future[list[Recorded]]]] = []
         self.fault: Exception | None = None
@@ -170,6 +172,8 @@ def test_bad_decision_spoils_no_other(store: Store) -> None:
     """One that the database refuses fails alone; its neighbours are durable."""
 
     class Opened:
+        patience_s = 5.0
+
         def require(self) -> Store:
             return store
 

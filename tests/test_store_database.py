@@ -4,32 +4,20 @@ import os
 import shutil
 import signal
 import sqlite3
-import subprocess
 import threading
 import time
 from contextlib import closing, contextmanager
-from pathlib import Path
 
 import psycopg
 import pytest
 import sqlalchemy as sa
-from stored import decision
+from stored import decision, file_of, fill, locked, plain
 
 from leadml.errors import StorageFull, StoreUnavailable
 from leadml.store import Store
 
 WAIT_S = 0.3
 RECOVERED_S = 5.0
-
-
-def file_of(url: str) -> Path:
-    """The file of a SQLite database."""
-    return Path(url.removeprefix("sqlite:///"))
-
-
-def plain(url: str) -> str:
-    """The URL as psycopg takes it."""
-    return url.replace("+psycopg", "")
 
 
 def answered_within(store: Store, seconds: float, lead_id: str) -> float:
@@ -52,21 +40,6 @@ def quick(database_url):
     store.record_decisions([decision("there")])
     yield store
     store.close()
-
-
-@contextmanager
-def locked(url: str):
-    """Another program holds the tables."""
-    if url.startswith("sqlite"):
-        with closing(sqlite3.connect(file_of(url), isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")
-            yield
-            other.execute("ROLLBACK")
-        return
-    with psycopg.connect(plain(url)) as other:
-        other.execute("LOCK TABLE leads IN ACCESS EXCLUSIVE MODE")
-        yield
-        other.rollback()
 
 
 @contextmanager
@@ -225,41 +198,6 @@ def test_a_full_file_is_storage_full(tmp_path):
     store.record_decisions([decision("after")])
     assert store.lead("after") is not None
     store.close()
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of three megabytes, where the tests may mount one."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    made = (
-        subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=3m,mode=777", "none", str(folder)],
-            capture_output=True,
-            text=True,
-        )
-        if shutil.which("mount")
-        else None
-    )
-    if made is None or made.returncode:
-        pytest.skip("no small file system can be mounted here (needs root)")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def fill(folder: Path) -> Path:
-    """A file that takes all the room that is left."""
-    filler = folder / "filler"
-    with filler.open("wb", buffering=0) as file:
-        size = 1 << 20
-        while size >= 512:
-            try:
-                while file.write(b"\0" * size) == size:
-                    pass
-            except OSError:
-                pass
-            size //= 2
-    return filler
 
 
 def test_a_full_disk_loses_nothing_acknowledged(small_disk):

@@ -74,6 +74,13 @@ class Settings(BaseSettings):
         description="database of decisions, outcomes and keys: sqlite:///FILE or "
         "postgresql+psycopg://USER:PASSWORD@HOST/NAME; empty remembers nothing",
     )
+    database_wait_s: float = Field(
+        2.0,
+        gt=0,
+        le=60,
+        description="longest wait for a lock of the database, in seconds; a caller is told "
+        "after 2.5 times as long",
+    )
     score_without_store: bool = Field(
         False,
         description="while the database does not answer, score all the same and say "

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from leadml.errors import StoreError, StoreUnavailable
-from leadml.service.memory import PATIENCE_S, Memory
+from leadml.service.memory import Memory
 from leadml.store import Decision, Recorded
 
 __all__ = ["MOST_TOGETHER", "Recorder"]
@@ -55,12 +55,12 @@ class Recorder:
     memory
         Where decisions are kept.
     patience_s
-        Longest wait for a group.
+        Longest wait for a group; the memory's own if left out.
     """
 
-    def __init__(self, memory: Memory, patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, memory: Memory, patience_s: float | None = None) -> None:
         self.memory = memory
-        self._patience_s = patience_s
+        self._patience_s = memory.patience_s if patience_s is None else patience_s
         self._waiting: list[_Asked] = []
         self._writing = 0
         self._due = False

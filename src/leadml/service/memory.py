@@ -13,13 +13,7 @@ from leadml.service.serving import Served
 from leadml.settings import Settings
 from leadml.store import Decision, PolicyVersion, Recorded, Store
 
-__all__ = ["PATIENCE_S", "Memory", "decision_of", "marked"]
-
-WAIT_S: Final = 2.0
-"""Longest wait for a lock of the database, in seconds."""
-
-PATIENCE_S: Final = 2.5 * WAIT_S
-"""Longest wait of a caller for a write, in seconds."""
+__all__ = ["Memory", "decision_of", "marked"]
 
 MOST_VALUE: Final = 1e12
 
@@ -58,7 +52,11 @@ class Memory:
         self._opened = False
         if self.settings.database_url:
             # what asks for keys remembers their answers itself
-            self._store = Store(self.settings.database_url, wait_s=WAIT_S, key_fresh_s=0.0)
+            self._store = Store(
+                self.settings.database_url,
+                wait_s=self.settings.database_wait_s,
+                key_fresh_s=0.0,
+            )
             self.problem = StoreUnavailable("the database was not asked yet", fix=_LATER)
 
     def value_of(self, lead: Mapping[str, Any]) -> float:
@@ -72,6 +70,11 @@ class Memory:
         except (TypeError, ValueError):
             return settings.lead_value
         return found if 0 <= found <= MOST_VALUE else settings.lead_value
+
+    @property
+    def patience_s(self) -> float:
+        """Longest wait of a caller for a write, in seconds."""
+        return 2.5 * self.settings.database_wait_s
 
     @property
     def is_on(self) -> bool:
