@@ -194,12 +194,13 @@ def test_stalled_database_server(postgres: stored.Postgres) -> None:
 def test_full_disk(small_disk: Path) -> None:
     """503 storage_full while the disk is full, nothing acknowledged is lost, then on again."""
     url = f"sqlite:///{small_disk / 'leadml.db'}"
-    with server(url) as client, Writers(client) as writers:
-        wait_until(lambda: len(writers.acknowledged) > 4)
-        filler = stored.fill(small_disk)
-        wait_until(lambda: "storage_full" in writers.codes, 20)
-        assert_refused(score(client, "lost"), "storage_full")
-        wait_until(lambda: client.get("/health/ready").status_code == 503)
+    with server(url) as client:
+        with Writers(client) as writers:
+            wait_until(lambda: len(writers.acknowledged) > 4)
+            filler = stored.fill(small_disk)
+            wait_until(lambda: "storage_full" in writers.codes)
+            assert_refused(score(client, "lost"), "storage_full")
+            wait_until(lambda: client.get("/health/ready").status_code == 503)
         filler.unlink()
         wait_until(lambda: score(client, "after").status_code == 200)
         wait_until(lambda: client.get("/health/ready").status_code == 200)
