@@ -298,8 +298,8 @@ async def _draw(
     while memory.is_on:
         try:
             await asyncio.to_thread(serving.refresh_policy)
-        except LeadmlError as error:
-            memory.suspect(error)
+        except LeadmlError:  # the watcher of the database tells of it
+            looked.set()
         except Exception as error:  # noqa: BLE001 - the server outlives any fault of its database
             log.error(
                 "the policy could not be followed",

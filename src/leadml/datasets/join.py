@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from leadml.training.config import TrainConfig
 
-__all__ = ["CONVERTED", "CONVERTED_AT", "Joined", "join_outcomes"]
+__all__ = ["CONVERTED", "CONVERTED_AT", "Joined", "join_outcomes", "recorded_from"]
 
 CONVERTED: Final = "converted"
 CONVERTED_AT: Final = "converted_at"
@@ -194,7 +194,7 @@ def join_outcomes(
         created = _seconds(leads[created_at])
         at = won["at"].to_numpy()[place]
         at[~found] = np.nan
-        begin = _recorded_from(created, at)
+        begin = recorded_from(created, at)
         if begin is not None:
             early = created < begin
             n_truncated = int(early.sum())
@@ -321,7 +321,7 @@ def _best(names: list[str], words: tuple[str, ...]) -> str:
     return names[0] if names else ""
 
 
-def _recorded_from(created: Floats, at: Floats) -> float | None:
+def recorded_from(created: Floats, at: Floats) -> float | None:
     """When recording of outcomes began, if leads are older than that; None if they are not.
 
     The chance and the delay of a win are taken from leads created after the first

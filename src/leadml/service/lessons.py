@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from leadml.errors import ColumnMissing, ConfigError
 from leadml.features.moments import moment_of
 from leadml.leads import Outcome, text_of
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from leadml.training.config import TrainConfig
 
-__all__ = ["arrivals_of", "config_for", "reports_of"]
+__all__ = ["arrivals_of", "config_for", "reports_of", "since_recorded"]
 
 NEAR: Final = timedelta(days=1)
 """A lead's own time of creation stands for its scoring where they are no further apart."""
@@ -70,6 +72,38 @@ def config_for(table: TrainingTable, like: Mapping[str, Any] | None) -> TrainCon
 
 
 _SPECIAL: Final = ("id", "created_at", "outcome", "outcome_at")
+
+
+def since_recorded(table: TrainingTable) -> tuple[TrainingTable, str]:
+    """The rows of leads that came in once outcomes were recorded, and the day that began.
+
+    Wins of earlier leads were never written down, so these would count as lost; the rule is
+    that of :func:`leadml.datasets.join.recorded_from`. The day is "" where nothing was left
+    out.
+    """
+    from leadml.datasets.join import recorded_from
+
+    scored = np.array(
+        [
+            datetime.fromisoformat(row[table.settings["created_at"]]).timestamp()
+            for row in table.rows
+        ]
+    )
+    won = np.array([np.nan if at_us is None else at_us / 1e6 for at_us in table.won_us])
+    begin = recorded_from(scored, won) if len(scored) else None
+    if begin is None:
+        return table, ""
+    kept = [place for place, at in enumerate(scored.tolist()) if at >= begin]
+    rows = [table.rows[place] for place in kept]
+    early = len(table.rows) - len(rows)
+    first = datetime.fromtimestamp(begin, tz=UTC).date().isoformat()
+    left_out = {**table.n_left_out, "scored before outcomes were recorded": early}
+    n_immature = sum("converted" not in row for row in rows)
+    wins = tuple(table.won_us[place] for place in kept)
+    return (
+        replace(table, rows=rows, won_us=wins, n_left_out=left_out, n_immature=n_immature),
+        first,
+    )
 
 
 def _near(table: TrainingTable, name: str) -> bool:

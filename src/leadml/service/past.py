@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import Counter
@@ -50,6 +51,8 @@ FRESH_S: Final = 60.0
 """What was counted is used so long, in seconds."""
 
 _WEEK: Final = timedelta(days=7)
+
+log = logging.getLogger(__name__)
 
 
 def horizon_of(served: Served) -> timedelta:
@@ -181,7 +184,7 @@ class Past:
         try:
             return self.once(key, count)
         except LeadmlError as error:
-            self.memory.suspect(error)
+            log.warning("past decisions could not be counted", extra={"code": error.code})
             return None
 
     @staticmethod

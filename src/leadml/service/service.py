@@ -93,6 +93,7 @@ class Leadml:
             config,
             test_frame=test_frame,
             champion=self._champion(config.name),
+            margin=self.settings.gate_margin,
             jobs=_jobs(),
             progress=progress,
         )
@@ -177,7 +178,10 @@ class Leadml:
         frame, config, _ = self._history(source, asked, progress)
         registry = self._registry(progress, registering=True)
         served = self.served()
-        result = recalibrate(frame, config, champion, served.facts, progress=progress)
+        margin = self.settings.gate_margin
+        result = recalibrate(
+            frame, config, champion, served.facts, margin=margin, progress=progress
+        )
         return self._register(result, config, registry, started, progress)
 
     def retrain(
@@ -281,6 +285,7 @@ class Leadml:
             config,
             champion=self._champion(config.name),
             given=Given(served.versions.model, served.scorer.scorecard, served.facts),
+            margin=self.settings.gate_margin,
             jobs=_jobs(),
             progress=progress,
         )
@@ -568,7 +573,7 @@ class Leadml:
         from leadml.datasets.write import write_table
         from leadml.leads import Outcome
         from leadml.service.files import frame_of
-        from leadml.service.lessons import config_for
+        from leadml.service.lessons import config_for, since_recorded
         from leadml.service.past import USUAL_HORIZON_DAYS
         from leadml.training.config import dump_config
 
@@ -589,6 +594,7 @@ class Leadml:
                 which="all" if every_decision else "first",
             )
             progress("reading the memory", 1, 1)
+        table, recorded_from = since_recorded(table)
         made = replace(config_for(table, like), outcome=counted)
         target = config or output.with_name(output.name.split(".")[0] + ".toml")
         write_table(frame_of(table), output, safe=False)
@@ -601,6 +607,7 @@ class Leadml:
             "n_conversions": sum(row["converted"] for row in known),
             "n_immature": table.n_immature,
             "n_left_out": table.n_left_out,
+            **({"recorded_from": recorded_from} if recorded_from else {}),
             "clashes": list(table.clashes),
             "horizon_days": horizon,
             "outcome": counted,

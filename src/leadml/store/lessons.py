@@ -45,6 +45,9 @@ class TrainingTable:
         Leads left out, by reason: ``objection``, ``converted before scoring``, ``erased``.
     clashes
         Inputs left out because the table has a column of that name.
+    won_us
+        By row, the moment of the first conversion whenever it came (microseconds since 1970
+        UTC); None without one.
     """
 
     columns: tuple[str, ...]
@@ -53,6 +56,7 @@ class TrainingTable:
     n_immature: int
     n_left_out: dict[str, int]
     clashes: tuple[str, ...]
+    won_us: tuple[int | None, ...] = ()
 
 
 def training_table(
@@ -92,6 +96,7 @@ def training_table(
     names: dict[str, None] = {}
     clashes: dict[str, None] = {}
     rows: list[dict[str, Any]] = []
+    wins: list[int | None] = []
     n_immature = 0
     for lead_id, at_us, inputs in _decisions(connection, now_us, which):
         won_us = won.get(lead_id)
@@ -120,6 +125,7 @@ def training_table(
             if in_time:
                 row[CONVERTED_AT] = iso_of(won_us)
         rows.append(row)
+        wins.append(won_us)
     return TrainingTable(
         columns=(LEAD_ID, SCORED_AT, *names, CONVERTED, CONVERTED_AT),
         rows=rows,
@@ -135,6 +141,7 @@ def training_table(
         n_immature=n_immature,
         n_left_out=left_out,
         clashes=tuple(clashes),
+        won_us=tuple(wins),
     )
 
 
