@@ -228,6 +228,22 @@ def test_editing_needs_the_columns_of_the_version(result):
         )
 
 
+def test_the_margin_of_the_gate_can_be_set():
+    """With none, a model that is no better than another is held back; with much, let through."""
+    frame, y = table(500)
+    frame = frame.assign(won=y.astype(int))
+    rival = Rival("leads@1", train(frame, TrainConfig(target="won", folds=3)).scorecard, {})
+    config = TrainConfig(target="won", folds=3, drop=("city",))
+    asked = replace(rival, config=TrainConfig(target="won").as_dict())
+    lines = {
+        margin: train(frame, config, champion=asked, margin=margin).facts["gate"]["lines"][-1]
+        for margin in (0.0, 0.5)
+    }
+    assert lines[0.5]["status"] == "passed"
+    assert lines[0.0]["status"] == "failed"
+    assert "allowed +0.0000" in lines[0.0]["sentence"]
+
+
 @pytest.mark.parametrize("plan", [{"value": 10.0}, {"mql_precision": 1.0}])
 def test_thresholds_that_cannot_be_chosen_are_refused_before_learning(plan):
     """Nobody waits for a training that could not set its thresholds."""

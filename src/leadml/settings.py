@@ -106,6 +106,13 @@ class Settings(BaseSettings):
     lead_value: float = Field(
         1.0, ge=0, le=1e12, description="what winning a lead is worth that does not say so"
     )
+    gate_margin: float = Field(
+        0.01,
+        ge=0,
+        le=0.5,
+        description="share of the champion's log loss by which a challenger may seem worse and "
+        "still pass the gate",
+    )
     data_mirror: str = Field(
         "",
         description="folder holding copies of the public data sets; empty means their publishers",

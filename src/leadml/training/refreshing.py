@@ -14,7 +14,7 @@ import pandas as pd
 from leadml.errors import TooFewOutcomes
 from leadml.evaluation import measure, verdict
 from leadml.evaluation.curves import calibration, gains, score_bands
-from leadml.evaluation.promotion import decide
+from leadml.evaluation.promotion import MARGIN, decide
 from leadml.scorecard import Scorer
 from leadml.scorecard.effects import effects_of
 from leadml.scorecard.scorer import probability_of
@@ -42,6 +42,7 @@ def recalibrate(
     champion: Rival,
     facts: Mapping[str, Any],
     *,
+    margin: float = MARGIN,
     progress: Callable[[str, float, float], None] = lambda step, done, total: None,
 ) -> TrainingResult:
     """Move the intercept of the champion by the newest mature outcomes.
@@ -57,6 +58,8 @@ def recalibrate(
         How to read outcomes and times.
     champion, facts
         The model in place and the facts of its training.
+    margin
+        See :data:`leadml.evaluation.promotion.MARGIN`.
 
     Raises
     ------
@@ -109,6 +112,7 @@ def recalibrate(
         champion=before.probability[cut:],
         compared=np.arange(len(y_new)),
         champion_is=f"{champion.name} as served, on the same leads.",
+        margin=margin,
         seed=config.seed,
     )
     shift = intercept_shift(y, before.log_odds)

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from leadml.errors import ColumnMissing
 from leadml.evaluation import Metrics, measure, verdict
-from leadml.evaluation.promotion import decide
+from leadml.evaluation.promotion import MARGIN, decide
 from leadml.leads import Schema
 from leadml.scorecard import Scorecard, Scorer
 from leadml.thresholds import Cohort, Policy, ThresholdPlan, policy_of
@@ -101,6 +101,7 @@ def train(
     test_frame: pd.DataFrame | None = None,
     champion: Rival | None = None,
     given: Given | None = None,
+    margin: float = MARGIN,
     jobs: int = 2,
     progress: Progress = lambda step, done, total: None,
 ) -> TrainingResult:
@@ -119,6 +120,8 @@ def train(
     given
         A version to edit by ``config.edits`` in place of learning from all rows; its
         recipe, learned again from the older rows and edited alike, answers in the test.
+    margin
+        Share of a rival's log loss by which the gate lets this model seem worse.
     jobs
         Folds learned at once.
     progress
@@ -133,7 +136,7 @@ def train(
     """
     started = time.perf_counter()
     with threadpool_limits(1):
-        return _train(frame, config, test_frame, champion, given, jobs, progress, started)
+        return _train(frame, config, test_frame, champion, given, margin, jobs, progress, started)
 
 
 def _train(
@@ -142,6 +145,7 @@ def _train(
     test_frame: pd.DataFrame | None,
     champion: Rival | None,
     given: Given | None,
+    margin: float,
     jobs: int,
     progress: Progress,
     started: float,
@@ -230,6 +234,7 @@ def _train(
         champion=rival.probability,
         compared=rival.places,
         champion_is=rival.how,
+        margin=margin,
         seed=config.seed,
     )
     facts = facts_of(
