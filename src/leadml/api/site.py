@@ -28,6 +28,7 @@ from leadml.errors import (
     NotFound,
     Unauthorized,
 )
+from leadml.reports.site.people import stage_name
 from leadml.reports.site.render import asset, render_fault, render_page, render_part
 from leadml.reports.site.texts import TEXTS, say
 from leadml.service.site import Site
@@ -379,7 +380,7 @@ def _flash(query: Mapping[str, str]) -> dict[str, str] | None:
     key = f"done.{query.get('done', '')}"
     if key not in TEXTS:
         return None
-    return {"tone": "pass", "said": say(key, version=query.get("said", "")[:20])}
+    return {"tone": "pass", "said": say(key, version=stage_name(query.get("said", "")[:20]))}
 
 
 def _wants_json(scope: Scope) -> bool:

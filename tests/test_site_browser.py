@@ -1,0 +1,356 @@
+"""The pages in a real browser: what people do on them, and what hostile text cannot do."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from leadml.reports import words
+from leadml.service.memory import Memory
+from leadml.service.serving import Serving
+from leadml.settings import Settings
+from leadml.store import Report
+from leadml.store.records import Outcome
+from tests import company
+from tests.http_server import serve
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+axe = pytest.importorskip(
+    "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed"
+)
+
+CHROMIUM = next(
+    (
+        found
+        for name in ("chromium", "chromium-browser", "google-chrome", "chrome")
+        if (found := shutil.which(name))
+    ),
+    None,
+)
+PAGES = ("/", "/leads", "/leads?stage=all", "/lead?id=L0007", "/thresholds", "/model", "/versions")
+
+FORMS = (
+    "<script>{}</script>",
+    "<img src=x onerror={}>",
+    '"><svg onload={}>',
+    "'><script>{}</script>",
+    "</title><script>{}</script>",
+    "</textarea><script>{}</script>",
+    "</style><script>{}</script>",
+    "<iframe srcdoc='<script>parent.{}</script>'>",
+    "javascript:{}",
+    "<a href=javascript:{}>x</a>",
+    "{{{{7*7}}}}<script>{}</script>",
+    "{{% raw %}}<script>{}</script>",
+    "<body onload={}>",
+    "<details open ontoggle={}>",
+    "<math><mtext><script>{}</script>",
+    "\\u003cscript\\u003e{}\\u003c/script\\u003e",
+    "&lt;script&gt;{}&lt;/script&gt;",
+    "<!--><script>{}</script>-->",
+    "<input autofocus onfocus={}>",
+    "<style>@import '//evil.example/{}'</style>",
+)
+HOSTILE = tuple(form.format(f"window.xss=({i}+1)") for i, form in enumerate(FORMS * 10))
+"""Two hundred texts that are scripts somewhere."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium of the system; the tests are skipped where there is none."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine (apt-get install chromium)")
+    root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    with playwright.sync_playwright() as running:
+        launched = running.chromium.launch(
+            executable_path=CHROMIUM,
+            args=[*root, "--disable-gpu", "--disable-quic", "--disable-background-networking"],
+        )
+        yield launched
+        launched.close()
+
+
+@contextmanager
+def served(settings: Settings) -> Iterator[str]:
+    """A real server for these settings."""
+    with serve(settings, Serving.of(settings, trial=False)) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A company with two versions and half a year of leads."""
+    with served(company.found(tmp_path_factory.mktemp("browsed"))) as found:
+        yield found
+
+
+class Watched:
+    """A page whose console, requests and script dialogues are kept."""
+
+    def __init__(self, browser: Any, address: str, **options: Any) -> None:
+        self.address = address
+        self.context = browser.new_context(**options)
+        self.page = self.context.new_page()
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.said.append(f"dialog {dialog.message}"))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+
+    def go(self, path: str) -> Any:
+        """Open a page of the server."""
+        self.page.goto(f"{self.address}{path}", wait_until="load")
+        return self.page
+
+    @property
+    def strayed(self) -> list[str]:
+        """Requests that left the origin."""
+        return [url for url in self.asked if not url.startswith((self.address, "data:"))]
+
+    def close(self) -> None:
+        """End it."""
+        self.context.close()
+
+
+@pytest.fixture
+def watched(browser: Any, address: str) -> Iterator[Watched]:
+    """A desk's window on the company."""
+    found = Watched(browser, address, viewport={"width": 1280, "height": 900})
+    yield found
+    found.close()
+
+
+def test_the_slider_shows_what_the_preview_says(watched: Watched) -> None:
+    """Moving the slider changes volume and precision to what the API's preview gives."""
+    page = watched.go("/thresholds")
+    before = page.inner_text("#result .tile:nth-child(1) dd.v")
+    for capacity in (5, 11):
+        page.evaluate(
+            """n => { const i = document.querySelector('#capacity_per_week');
+                      i.value = n; i.dispatchEvent(new Event('input', {bubbles: true})); }""",
+            capacity,
+        )
+        page.wait_for_url(re.compile(rf"[?&]capacity_per_week={capacity}(&|$)"))
+        meetings = page.input_value("#sql_capacity_per_week")
+        asked = {
+            "basis": "capacity",
+            "capacity_per_week": capacity,
+            "sql_capacity_per_week": float(meetings),
+        }
+        said = httpx.post(f"{watched.address}/v1/policy/preview", json=asked).json()
+        mql = said["setting"]["expected"][0]
+        volume = page.inner_text("#result .tile:nth-child(1) dd.v")
+        precision = page.inner_text("#result .tile:nth-child(2) dd.v")
+        assert volume == words.per_week(mql["volume_per_week"]["value"])
+        assert precision == words.chance(mql["precision"]["value"])
+        assert volume != before
+        assert page.inner_text("#capacity_per_week-out") == f"{capacity} a week"
+    assert watched.said == []
+
+
+def test_saving_a_policy_by_hand(watched: Watched) -> None:
+    """Another capacity is saved with its note, and the scorer uses it."""
+    page = watched.go("/thresholds")
+    page.focus("#capacity_per_week")
+    for _ in range(4):
+        page.keyboard.press("ArrowLeft")
+    page.wait_for_selector("#save:enabled")
+    page.fill("#note", "A colleague left")
+    page.click("#save")
+    page.wait_for_selector(".flash")
+    said = page.inner_text(".flash")
+    version = re.search(r"Policy (\d+)", said)
+    assert version is not None
+    assert "A colleague left" in page.inner_text("#history")
+    assert page.is_disabled("#save")  # these are the saved lines
+    scored = httpx.post(
+        f"{watched.address}/v1/score", json={"lead_id": "B1", "lead": {"industry": "Software"}}
+    ).json()
+    assert scored["policy_version"] == version[1]
+    assert watched.said == []
+
+
+def test_finding_a_lead_and_saying_what_became_of_it(watched: Watched) -> None:
+    """A lead is found by its company, its factors multiply to its chance, it is accepted."""
+    open_leads = httpx.get(f"{watched.address}/leads?stage=nurture&format=json").json()["leads"]
+    company_name = open_leads[0]["attributes"]["company"]
+    page = watched.go("/leads?stage=all")
+    page.fill("#q", company_name)
+    page.press("#q", "Enter")
+    page.wait_for_selector(f"a.name:has-text('{company_name}')")
+    page.click("a.name")
+    page.wait_for_selector("table.wf")
+    odds = [
+        float(text.removeprefix("×").replace(",", ""))
+        for text in page.locator(
+            "table.wf tbody td.odds, table.wf tfoot .ends td.odds"
+        ).all_inner_texts()
+        if text.startswith("×")
+    ]
+    product = 1.0
+    for factor in odds[:-1]:
+        product *= factor
+    assert abs(product / odds[-1] - 1) < 0.05
+    chance = page.inner_text("table.wf tfoot .ends td.after")
+    assert chance in page.inner_text("#why h2")
+    page.click("button:has-text('Accept')")
+    page.wait_for_selector(".flash")
+    assert "SAL" in page.inner_text(".flash")
+    assert "SAL" in page.inner_text(".way li.now")
+    assert "Accepted by sales" in page.inner_text(".feed")
+    assert watched.said == []
+
+
+def test_promoting_and_going_back_by_hand(watched: Watched) -> None:
+    """The other version is promoted with a reason, serves, and is replaced again."""
+    for version in ("2", "1"):
+        page = watched.go("/versions")
+        page.select_option("#version", version)
+        page.fill("#reason", f"by hand {version}")
+        page.click("#promote button[type=submit]")
+        page.wait_for_selector(".flash")
+        assert f"Version {version} is the champion" in page.inner_text(".flash")
+        ready = httpx.get(f"{watched.address}/health/ready").json()
+        assert ready["model_version"] == f"leads@{version}"
+    assert watched.said == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light")])
+def test_axe_finds_nothing_serious(browser: Any, address: str, width: int, scheme: str) -> None:
+    """No page has a serious or critical fault of accessibility, open tables included."""
+    assert faults(browser, address, width, scheme) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "dark"), (1280, "light"), (360, "light")])
+def test_axe_finds_nothing_serious_elsewhere(
+    browser: Any, address: str, width: int, scheme: str
+) -> None:
+    """The same in the other colours and on the narrowest phone."""
+    assert faults(browser, address, width, scheme) == []
+
+
+def faults(browser: Any, address: str, width: int, scheme: str) -> list[str]:
+    """Serious and critical faults of all pages."""
+    watched = Watched(
+        browser, address, viewport={"width": width, "height": 900}, color_scheme=scheme
+    )
+    found = []
+    for path in (*PAGES, "/leads?stage=all&q=nothingatall", "/lead?id=nobody", "/sign-in"):
+        page = watched.go(path)
+        page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
+        for fault in axe.Axe().run(page).response["violations"]:
+            if fault["impact"] in ("serious", "critical"):
+                nodes = [node["html"][:120] for node in fault["nodes"][:3]]
+                found.append(f"{path}: {fault['id']} {nodes}")
+    watched.close()
+    return found
+
+
+@pytest.mark.parametrize("width", [360, 390, 1600])
+def test_pages_fit_and_are_quiet(browser: Any, address: str, width: int) -> None:
+    """No page scrolls sideways, violates its policy, says anything or asks elsewhere."""
+    watched = Watched(browser, address, viewport={"width": width, "height": 900})
+    wide = {}
+    for path in PAGES:
+        page = watched.go(path)
+        wide[path] = page.evaluate("document.documentElement.scrollWidth")
+        if width == 390:
+            page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
+            wide[path] = page.evaluate("document.documentElement.scrollWidth")
+    said, strayed = watched.said, watched.strayed
+    watched.close()
+    assert said == []
+    assert strayed == []
+    assert all(found <= width for found in wide.values()), wide
+
+
+def test_colours_change_and_stay(watched: Watched) -> None:
+    """The button changes the colours; the next page comes in them from the server."""
+    page = watched.go("/versions")
+    page.click("#theme")
+    page.click("#theme")
+    assert page.get_attribute("html", "data-theme") == "dark"
+    page = watched.go("/leads")
+    assert page.get_attribute("html", "data-theme") == "dark"
+    assert 'data-theme="dark"' in page.request.get(f"{watched.address}/leads").text()
+
+
+def test_everything_is_reached_by_keyboard(watched: Watched) -> None:
+    """Tab reaches the skip link first and later every control, each visibly focused."""
+    page = watched.go("/thresholds")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    seen = set()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        seen.add(page.evaluate("document.activeElement.id || document.activeElement.tagName"))
+    assert {"capacity_per_week", "sql_capacity_per_week", "note"} <= seen
+
+
+def test_two_hundred_scripts_are_text_everywhere(browser: Any, tmp_path: Path) -> None:
+    """Hostile ids, fields, reasons, notes and searches run nowhere and stay readable."""
+    settings = company.found(tmp_path, n_leads=0)
+    memory = Memory(settings)
+    company.remember(settings, 40, {"source": HOSTILE[0], "industry": HOSTILE[2]})
+    with served(settings) as address:
+        batch = [
+            {
+                "lead_id": text[:200],
+                "lead": {"company": text, "owner": text, "source": text, "industry": text},
+                "contact_consent": True,
+            }
+            for text in HOSTILE
+        ]
+        for lead in batch:
+            lead["lead"]["pricing_page_views_30d"] = 30  # type: ignore[index]
+        answer = httpx.post(f"{address}/v1/scores", json={"leads": batch}, timeout=60)
+        assert answer.status_code == 200
+        store = memory.open()
+        store.record_reports(
+            [
+                Report(text[:200], Outcome.REJECTED, reason=text, by=text)
+                for text in dict.fromkeys(HOSTILE)
+            ]
+        )
+        store.put_policy(
+            {
+                "mql": 0.2,
+                "sql": 0.4,
+                "nurture": 0.1,
+                "basis": "capacity",
+                "plan": {"basis": "capacity", "capacity_per_week": 9},
+                "model_version": "leads@1",
+                "expected": [],
+                "reason": HOSTILE[1],
+            },
+            author=HOSTILE[0],
+            note=HOSTILE[3],
+        )
+        memory.close()
+        watched = Watched(browser, address)
+        paths = [*PAGES[:3], *PAGES[4:], "/leads?stage=nurture"]
+        paths += [f"/lead?id={httpx.QueryParams(x=text[:200])!s}".replace("id=x=", "id=")
+                  for text in HOSTILE[:20]]  # fmt: skip
+        paths += [f"/leads?stage=all&q={httpx.QueryParams(x=text)!s}".replace("q=x=", "q=")
+                  for text in HOSTILE[:20]]  # fmt: skip
+        for path in paths:
+            page = watched.go(path)
+            assert page.evaluate("window.xss") is None, path
+        page = watched.go(f"/lead?id={httpx.QueryParams(x=HOSTILE[1])!s}".replace("id=x=", "id="))
+        assert HOSTILE[1] in page.inner_text("h1")
+        refused = [text for text in watched.said if "Content Security Policy" in text]
+        said, strayed = watched.said, watched.strayed
+        watched.close()
+    assert refused == []
+    assert said == []
+    assert strayed == []
