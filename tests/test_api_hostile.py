@@ -14,11 +14,13 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from leadml.api.document import document_of
 from leadml.settings import Settings
 from tests import hand_made, held
 from tests.http_server import serve
 
 N_BODIES = 2_000
+N_OTHERS = 3_000
 LIMIT = 300_000
 CANARY = "Canary-5e1f"
 LEADS = hand_made.leads(20)
@@ -56,38 +58,43 @@ FRAGMENTS = (
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     """A real server of the hand-made model."""
-    settings = Settings(max_body_bytes=LIMIT, body_timeout_s=1.0)
+    settings = Settings(max_body_bytes=LIMIT, body_timeout_s=1.0, deliver=False)
     with serve(settings, held.serving()) as found:
         yield found
 
 
 def bodies(seed: int) -> Iterator[tuple[str, bytes]]:
-    """Mutated requests: bytes replaced, cut, doubled, exchanged for hostile fragments."""
+    """Mutated requests for scores."""
     rng = random.Random(seed)
     while True:
         many = rng.random() < 0.3
         one = {"lead_id": CANARY, "lead": {**rng.choice(LEADS), "industry": CANARY}}
         data = {"leads": [one, {"lead": rng.choice(LEADS)}]} if many else one
-        body = bytearray(json.dumps(data, ensure_ascii=rng.random() < 0.5).encode())
-        for _ in range(rng.randint(1, 4)):
-            at = rng.randrange(len(body) + 1)
-            match rng.randrange(6):
-                case 0:
-                    body[at:at] = rng.choice(FRAGMENTS)
-                case 1:
-                    colon = body.find(b":", at)
-                    end = body.find(b",", colon)
-                    if 0 <= colon < end:
-                        body[colon + 1 : end] = rng.choice(FRAGMENTS)
-                case 2:
-                    del body[at:]
-                case 3:
-                    body[at : at + 1] = bytes([rng.randrange(256)])
-                case 4:
-                    body[at:at] = body[max(0, at - rng.randint(1, 40)) : at]
-                case 5:
-                    del body[at : at + rng.randint(1, 20)]
-        yield "/v1/scores" if many else "/v1/score", bytes(body)
+        yield "/v1/scores" if many else "/v1/score", mutated(rng, data)
+
+
+def mutated(rng: random.Random, data: Any) -> bytes:
+    """A body with bytes replaced, cut, doubled, exchanged for hostile fragments."""
+    body = bytearray(json.dumps(data, ensure_ascii=rng.random() < 0.5).encode())
+    for _ in range(rng.randint(1, 4)):
+        at = rng.randrange(len(body) + 1)
+        match rng.randrange(6):
+            case 0:
+                body[at:at] = rng.choice(FRAGMENTS)
+            case 1:
+                colon = body.find(b":", at)
+                end = body.find(b",", colon)
+                if 0 <= colon < end:
+                    body[colon + 1 : end] = rng.choice(FRAGMENTS)
+            case 2:
+                del body[at:]
+            case 3:
+                body[at : at + 1] = bytes([rng.randrange(256)])
+            case 4:
+                body[at:at] = body[max(0, at - rng.randint(1, 40)) : at]
+            case 5:
+                del body[at : at + rng.randint(1, 20)]
+    return bytes(body)
 
 
 def leaves(value: Any) -> Iterator[Any]:
@@ -125,7 +132,52 @@ def test_mutated_bodies(address: str) -> None:
     assert counts[400] > 500
 
 
-@pytest.mark.parametrize("path", ["/v1/score", "/v1/scores"])
+def others() -> list[tuple[str, str, Any]]:
+    """Method, path and example of every other route that takes JSON."""
+    found = []
+    for path, item in document_of(None)["paths"].items():
+        for method, operation in item.items():
+            content = operation.get("requestBody", {}).get("content", {})
+            if "application/json" in content and not path.startswith("/v1/score"):
+                example = content["application/json"].get("example", {})
+                found.append((method.upper(), path.replace("{id}", CANARY), example))
+    return found
+
+
+def with_canaries(value: Any) -> Any:
+    """The same with every free text exchanged for one that no answer may repeat."""
+    if isinstance(value, dict):
+        return {name: with_canaries(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [with_canaries(inner) for inner in value]
+    free = isinstance(value, str) and not value.startswith(("http", "2")) and " " in value
+    return CANARY if free else value
+
+
+def test_mutated_bodies_everywhere(address: str) -> None:
+    """3,000 damaged bodies for every other route: no 5xx, no null, small problems, no value."""
+    rng = random.Random(20261123)
+    routes = others()
+    assert len(routes) >= 6
+    counts: dict[int, int] = {}
+    with httpx.Client(base_url=address) as client:
+        for turn in range(N_OTHERS):
+            method, path, example = routes[turn % len(routes)]
+            body = mutated(rng, with_canaries(example))
+            response = client.request(method, path, content=body)
+            counts[response.status_code] = counts.get(response.status_code, 0) + 1
+            assert response.status_code < 500, (method, path, body)
+            if response.status_code >= 400:
+                assert response.headers["content-type"] == "application/problem+json"
+                assert len(response.content) <= 16_384
+                assert CANARY not in response.text, (method, path, body)
+            elif response.content:
+                assert None not in leaves(response.json()), (method, path, body)
+    assert counts[400] > N_OTHERS / 5
+    assert httpx.get(address + "/health/ready").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/score", "/v1/scores", "/v1/outcomes", "/v1/events"])
 @pytest.mark.parametrize(
     "body",
     [
