@@ -217,6 +217,24 @@ def test_a_slow_receiver_holds_up_no_other(store):
         assert max(call.at for call in quick()) - start < 1.0
 
 
+def test_many_receivers_that_hang_hold_up_no_other(store):
+    """With a dozen endpoints that never answer, a crossing still reaches the sound one at once."""
+
+    def behave(call):
+        return Answer() if call.path == "/sound" else Answer(fault="hang", seconds=2.0)
+
+    with receiver(behave) as there, delivering(store, timeout_s=1.0):
+        for n in range(12):
+            store.outgoing.add(url=f"{there.url}/hang/{n}", by="test")
+        store.record_decisions([decision(f"a{n}", 0.2) for n in range(10)])
+        assert there.wait(lambda: len({call.path for call in there.calls}) == 12, 15)
+        store.outgoing.add(url=there.url + "/sound", by="test")
+        start = time.time()
+        store.record_decisions([decision("L1", 0.2)])
+        assert there.wait(lambda: any(call.path == "/sound" for call in there.calls), 10)
+        assert time.time() - start < 2.5
+
+
 def test_a_lead_that_objects_is_told_of_no_more(store):
     """What still waits for a lead when it objects is withheld."""
     with receiver(lambda call: Answer(500)) as there:

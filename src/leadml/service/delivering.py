@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
-from leadml.errors import ExtraMissing, LeadmlError, StoreError
+from leadml.errors import ExtraMissing, LeadmlError, StoreError, WebhookUnknown
 from leadml.service.memory import Memory
 from leadml.settings import Settings
 from leadml.store import Store
 from leadml.store.deliveries import Attempt, Leased
 from leadml.store.endpoints import Endpoint
+from leadml.store.outgoing import Outgoing
 from leadml.webhooks import (
     Guard,
     Message,
@@ -69,7 +71,8 @@ class Deliverer:
     threads
         Messages under way at once.
     per_endpoint
-        Of these, for one receiver: a slow one holds up no other.
+        Of these, for one receiver; only one while it takes nothing, so that receivers that
+        are down hold up no other.
     lease_s
         After which another worker may take a message that this one leased; by default
         four times the longest call, and longer than all calls for one batch may take.
@@ -86,7 +89,7 @@ class Deliverer:
         wire: Wire,
         *,
         schedule: Schedule | None = None,
-        threads: int = 8,
+        threads: int = 16,
         per_endpoint: int = 4,
         lease_s: float | None = None,
         poll_s: float = 0.4,
@@ -105,6 +108,7 @@ class Deliverer:
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._under_way: Counter[str] = Counter()
+        self._ailing: set[str] = set()
         self._runner: threading.Thread | None = None
         self._senders: list[threading.Thread] = []
         self._tidied = 0.0
@@ -204,7 +208,8 @@ class Deliverer:
         """Lease what is due for one endpoint; returns how many senders that takes."""
         most = shape_of(endpoint.kind).MOST
         with self._lock:
-            room = min(free, self._per_endpoint - self._under_way[endpoint.endpoint_id])
+            allowed = 1 if endpoint.endpoint_id in self._ailing else self._per_endpoint
+            room = min(free, allowed - self._under_way[endpoint.endpoint_id])
         if room <= 0:
             return 0
         leased = store.outgoing.claim(
@@ -246,9 +251,21 @@ class Deliverer:
         ]
         outgoing = self._patiently(lambda: self._require().outgoing)
         self._patiently(lambda: outgoing.settle(attempts))
-        for attempt, reception in zip(attempts, receptions, strict=True):
-            if reception.sent:
-                self.results["failed" if attempt.state == "waiting" else attempt.state] += 1
+        with self._lock:
+            for attempt, reception in zip(attempts, receptions, strict=True):
+                if reception.sent:
+                    self.results["failed" if attempt.state == "waiting" else attempt.state] += 1
+            if any(reception.delivered for reception in receptions):
+                self._ailing.discard(endpoint.endpoint_id)
+            else:
+                self._ailing.add(endpoint.endpoint_id)
+        with contextlib.suppress(WebhookUnknown):  # it was removed meanwhile
+            self._heed(outgoing, endpoint, receptions)
+
+    def _heed(
+        self, outgoing: Outgoing, endpoint: Endpoint, receptions: Sequence[Reception]
+    ) -> None:
+        """Leave a receiver alone that asks for it, for a while or for good."""
         if any(reception.gone for reception in receptions):
             changes = {"state": "disabled", "state_reason": _GONE}
             self._patiently(lambda: outgoing.change(endpoint.endpoint_id, changes, by="delivery"))

@@ -473,19 +473,31 @@ def standing(connection: sa.Connection) -> Standing:
     )
 
 
-def forget_old(connection: sa.Connection, before_us: int) -> int:
-    """Drop what was finished before a moment: deliveries, then messages nobody waits for.
+def forget_old(connection: sa.Connection, before_us: int, limit: int = 500) -> int:
+    """Drop some of what was finished before a moment: deliveries, messages nobody waits for.
 
-    Returns how many rows went.
+    Returns how many rows went; 0 when none is left.
     """
-    d, o = tables.deliveries.c, tables.outbox.c
-    gone = connection.execute(
-        sa.delete(tables.deliveries).where(d.finished_us.is_not(None), d.finished_us < before_us)
-    ).rowcount
-    needed = sa.select(d.message_id)
-    gone += connection.execute(
-        sa.delete(tables.outbox).where(
-            o.settled_us.is_not(None), o.settled_us < before_us, o.message_id.not_in(needed)
+    d, o, e = tables.deliveries.c, tables.outbox.c, tables.endpoints.c
+    old = (
+        sa.select(d.delivery_id)
+        .where(d.state.in_(["delivered", "dead", "withheld"]), d.finished_us < before_us)
+        .limit(limit)
+    )
+    finished = list(connection.execute(old).scalars())
+    if finished:
+        connection.execute(sa.delete(tables.deliveries).where(d.delivery_id.in_(finished)))
+    settled = (
+        sa.select(o.message_id)
+        .where(
+            o.settled_us < before_us,
+            ~sa.exists().where(
+                d.endpoint_id.in_(sa.select(e.endpoint_id)), d.message_id == o.message_id
+            ),
         )
-    ).rowcount
-    return gone
+        .limit(limit)
+    )
+    messages = list(connection.execute(settled).scalars())
+    if messages:
+        connection.execute(sa.delete(tables.outbox).where(o.message_id.in_(messages)))
+    return len(finished) + len(messages)

@@ -158,9 +158,12 @@ class Outgoing:
         return self._read(deliveries.standing)
 
     def forget_old(self, days: float) -> int:
-        """Drop what was finished more than so many days ago; returns rows gone."""
+        """Drop what was finished more than so many days ago, bit by bit; returns rows gone."""
         before_us = us_of(now()) - int(days * 86_400e6)
-        return self._write(lambda connection: deliveries.forget_old(connection, before_us))
+        total = 0
+        while gone := self._write(lambda connection: deliveries.forget_old(connection, before_us)):
+            total += gone
+        return total
 
     # --- messages of no lead ---------------------------------------------------------
 

@@ -273,6 +273,7 @@ deliveries = sa.Table(
     sa.Index(None, "endpoint_id", "state", "next_attempt_us"),
     sa.Index(None, "endpoint_id", "lead_id", "seq"),
     sa.Index(None, "endpoint_id", "seq"),
+    sa.Index(None, "state", "finished_us"),
     sa.Index(None, "lead_id"),
 )
 """While leased, ``next_attempt_us`` is the end of the lease: a lost worker's rows come back."""

@@ -56,6 +56,7 @@ def upgrade() -> None:
         ["endpoint_id", "state", "next_attempt_us"],
         ["endpoint_id", "lead_id", "seq"],
         ["endpoint_id", "seq"],
+        ["state", "finished_us"],
         ["lead_id"],
     ):
         op.create_index(f"ix_deliveries_{'_'.join(columns)}", "deliveries", columns)
