@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from leadml.registry.bundle import read_bundle
 from leadml.registry.champion import Champion
 from leadml.registry.tracking import Registry
 from tests import tracked
+from tests.typist import typist
 
 LEADS = 500
 LONG_LEADS = 2_000
@@ -38,15 +38,9 @@ class Killing:
         said = self.run("simulate", "history", "--leads", str(leads), "--seed", "4")
         assert said.returncode == 0, said.stderr
 
-    def command(self, *words: str) -> list[str]:
-        """One command as a list."""
-        return [sys.executable, "-m", "leadml", *words]
-
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run one command to its end."""
-        return subprocess.run(
-            self.command(*words), cwd=self.folder, capture_output=True, text=True, timeout=300
-        )
+        return typist().run(self.folder, words)
 
     def train(self) -> subprocess.CompletedProcess[str]:
         """Train to the end."""
@@ -54,28 +48,14 @@ class Killing:
 
     def kill_training(self, step: str, after_s: float) -> bool:
         """Kill a training some seconds after a step of it ended; whether it was still at work."""
-        child = subprocess.Popen(
-            self.command("train", "history/leads.csv", "--target", "converted"),
-            cwd=self.folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        assert child.stderr is not None
-        with child.stderr as lines:
-            said: list[str] = []
-            for line in lines:
-                said.append(line)
-                if line.startswith(f"{step}: done"):
-                    break
-            else:
-                raise AssertionError(f"the training ended before '{step}': {''.join(said)[-2000:]}")
-            time.sleep(after_s)
-            at_work = child.poll() is None
-            if at_work:
-                os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
+        child = typist().start(self.folder, ["train", "history/leads.csv", "--target", "converted"])
+        while f"\n{step}: done" not in "\n" + child.err:
+            if child.poll() is not None:
+                raise AssertionError(f"the training ended before '{step}': {child.err[-2000:]}")
+            time.sleep(0.02)
+        time.sleep(after_s)
+        at_work = child.poll() is None
+        child.kill()
         return at_work
 
     def registry(self) -> Registry:
