@@ -116,6 +116,23 @@ def test_one_good_window_is_not_enough():
     assert "not plainly better" in found.sentence
 
 
+def test_tries_learn_only_from_outcomes_that_were_known_by_then():
+    """Before each window lies a gap of the time after which an outcome is known."""
+    y = np.tile([1.0, 0.0, 0.0], 2000)
+    order = np.random.default_rng(0).permutation(6000).astype(float)
+    seen = []
+
+    def fit(policy, past):
+        return lambda window: (
+            seen.append((order[past].max(), order[window].min())) or np.full(len(window), 0.3)
+        )
+
+    choose_recency(y, order, 250.0, "something moved", fit)
+    assert len(seen) == 4
+    assert all(newest + 250.0 <= first for newest, first in seen)
+    assert {first for _, first in seen} == {4800.0, 5400.0}
+
+
 def test_a_short_history_is_not_cut():
     """Fewer than a hundred conversions in the newest part: all of it counts, and why."""
     y = np.tile([1.0, 0.0, 0.0, 0.0], 100)
