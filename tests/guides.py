@@ -9,27 +9,33 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(r"^( *)```([a-z]*)( look)?\n(.*?)^\1```", re.DOTALL | re.MULTILINE)
 RUN = {"bash", "python", "javascript"}
 SHOWN = {"json", "text"}
 PROGRAMS = {"python": (".py", sys.executable), "javascript": (".js", "node")}
 ANYTHING = "…"
-LONGEST_S = 120
+LONGEST_S = 240
+PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: its language, its text, the line where it starts."""
+    """A fenced block: its language, its text, the line where it starts.
+
+    One marked ``look`` changes nothing, and is run again until it prints what is shown.
+    """
 
     language: str
     text: str
     line: int
+    look: bool
 
 
 def blocks(guide: Path) -> list[Block]:
@@ -38,8 +44,9 @@ def blocks(guide: Path) -> list[Block]:
     return [
         Block(
             found[2],
-            re.sub(rf"^{found[1]}", "", found[3], flags=re.M),
+            re.sub(rf"^{found[1]}", "", found[4], flags=re.MULTILINE),
             1 + text.count("\n", 0, found.start()),
+            bool(found[3]),
         )
         for found in BLOCK.finditer(text)
     ]
@@ -124,6 +131,17 @@ def _too_long(*_: Any) -> None:
     raise TimeoutError(f"a guide took more than {LONGEST_S} s")
 
 
+def as_shown(language: str, shown: str, printed: str) -> bool:
+    """Whether a block printed what stands below it."""
+    if language == "json":
+        try:
+            return agree(json.loads(shown), json.loads(printed))
+        except ValueError:
+            return False
+    lines, said = shown.rstrip("\n").split("\n"), printed.split("\n")
+    return len(lines) == len(said) and all(map(fits, lines, said))
+
+
 def walk(guide: Path, folder: Path, surroundings: Mapping[str, str], put: Mapping[str, str]) -> int:
     """Run a guide from its first block to its last; gives how many blocks ran.
 
@@ -138,27 +156,33 @@ def walk(guide: Path, folder: Path, surroundings: Mapping[str, str], put: Mappin
     put
         What stands in the guide, and what stands for it on this machine.
     """
+    found = blocks(guide)
     ran = 0
-    printed = None
     with shell(folder, surroundings) as opened:
-        for block in blocks(guide):
+        for block, below in zip(found, [*found[1:], None], strict=True):
             place = f"{guide.name}:{block.line}"
-            text = block.text
-            for there, here in put.items():
-                text = text.replace(there, here)
-            if block.language in RUN:
+            if block.language not in RUN:
+                assert block.language in SHOWN, f"{place}: nothing runs or compares this block"
+                assert ran, f"{place}: nothing was run before"
+                continue
+            text = replaced(block.text, put)
+            shown = below is not None and below.language in SHOWN
+            deadline = time.monotonic() + (PATIENCE_S if block.look else 0)
+            while True:
                 run = opened.run if block.language == "bash" else None
                 status, printed = run(text) if run else opened.program(block.language, text)
                 said = (folder / "stderr.txt").read_text("utf-8")[-2000:]
                 assert status == 0, f"{place} ended with {status}: {printed}\n{said}"
-                ran += 1
-            else:
-                assert block.language in SHOWN, f"{place}: a block that nothing runs or compares"
-                assert printed is not None, f"{place}: nothing was run before"
-                if block.language == "json":
-                    shown = json.loads(text)
-                    assert agree(shown, json.loads(printed)), f"{place}: the answer was {printed}"
-                else:
-                    both = zip(text.rstrip("\n").split("\n"), printed.split("\n"), strict=True)
-                    assert all(fits(a, b) for a, b in both), f"{place}: it said {printed}"
+                if not shown or as_shown(below.language, replaced(below.text, put), printed):
+                    break
+                assert time.monotonic() < deadline, f"{place} printed {printed}\n{said}"
+                time.sleep(0.3)
+            ran += 1
     return ran
+
+
+def replaced(text: str, put: Mapping[str, str]) -> str:
+    """A text with what stands for its placeholders here."""
+    for there, here in put.items():
+        text = text.replace(there, here)
+    return text
