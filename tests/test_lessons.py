@@ -244,9 +244,21 @@ def test_a_model_of_the_memory_passes_the_gate(world: World) -> None:
 
 @pytest.mark.slow
 def test_a_hundred_thousand_come_back_row_for_row(world: World) -> None:
-    """The same with 100,000 leads."""
-    found = walk(world, 100_000)
-    print(json.dumps({name: value for name, value in found.items() if name != "gate"}))
+    """The same with 100,000 leads, of which a first model is learned."""
+    first = World(world.folder)
+    write_history(simulate(100_000, seed=21, leaks=True), world.folder)
+    world.serve_hand_made()
+    frame, counts = fed(world, 100_000)
+    found = compare(world, frame, world.config(END), END)
+    print(json.dumps({**counts, **found}), flush=True)
+    first.settings = first.settings.model_copy(
+        update={"models_dir": str(world.folder / "learned"), "database_url": ""}
+    )
+    trained = Leadml(first.settings).train(
+        str(world.folder / "next.csv"), {"config": world.folder / "next.toml"}
+    )
+    print(trained["gate"]["sentence"], trained["metrics"]["roc_auc"], flush=True)
+    assert trained["gate"]["passed"], trained["gate"]["sentence"]
 
 
 @pytest.mark.slow
