@@ -185,7 +185,10 @@ class Site:
         }
         plan = found["asked"] or current["plan"]
         try:
-            found["preview"] = preview = self.policies.preview(plan)
+            preview = self.policies.preview(plan)
+            if not found["asked"]:  # the lines in force, not those the plan would draw today
+                preview = {**preview, "setting": preview["current"]}
+            found["preview"] = preview
             cohort = self.policies.past.looked(served).cohort
         except PlanNotApplicable as error:
             found["problem"] = {"detail": error.detail, "fix": error.fix or ""}

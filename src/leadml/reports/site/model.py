@@ -11,6 +11,7 @@ from leadml.reports.site.tables import side_table
 from leadml.reports.site.texts import say
 from leadml.reports.story.cuts import cuts
 from leadml.reports.story.drivers import drivers
+from leadml.reports.story.everyone import everyone
 from leadml.reports.story.history import history
 from leadml.reports.story.method import method
 from leadml.reports.story.opening import origin, tiles, verdict
@@ -48,7 +49,7 @@ def model_page(told: Fact) -> dict[str, Any]:
         "charts": [charts[i : i + 2] for i in range(0, len(charts), 2)],
         "rivals": good.body["table"] if good else None,
         "cuts": cuts(facts),
-        "parts": [],
+        "everyone": everyone(facts),
         "drivers": driven,
         "maps": [_map(each) for each in told["pairs"]],
         "history": history(facts, drawer),

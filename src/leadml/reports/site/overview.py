@@ -23,6 +23,7 @@ FEWEST_SEEN = 100
 
 FEWEST_IN_WEEK = 10
 _TONES = {"trust": "pass", "rank": "warn", "provisional": "warn", "no": "fail"}
+_FILLS = (("sql", "f-sql"), ("mql", "f-mql"), ("nurture", "f-pale"), ("cold", "f-rest"))
 _DO = {
     "capacity_exceeded": ("/thresholds", "overview.do_lines"),
     "shifted": ("/model#drivers", "overview.do_model"),
@@ -44,6 +45,7 @@ def overview_page(told: Fact) -> dict[str, Any]:
         "alarms": _alarms(told),
         "headline": _tiles(told, over) if trained else [],
         "charts": _charts(told),
+        "traffic": _traffic(told) if told["weeks"] else None,
         "rows": [lead_row(lead) for lead in told["next"]],
         "stages": [
             {
@@ -182,25 +184,82 @@ def _worth_tiles(trained: Fact, live: Fact | None) -> list[dict[str, str]]:
 
 
 def _charts(told: Fact) -> list[dict[str, Any]]:
-    weeks = told["weeks"]
-    if not weeks:
+    if not told["weeks"]:
         return []
-    return [_traffic(told), _promises(told)]
+    return [_proposals(told), _promises(told)]
 
 
-def _traffic(told: Fact) -> dict[str, Any]:
-    """Decisions by week and proposed stage, with the proposals against capacity."""
-    weeks = told["weeks"]
-    proposals = {week["week"]: week["proposals"] for week in told["proposals"]}
-    capacity = (told["trained"] or {}).get("capacity_per_week")
-    top = max([week["scored"] for week in weeks] + [capacity or 0])
-    ticks = whole_ticks(float(top))
+def _proposals(told: Fact) -> dict[str, Any]:
+    """Leads that became MQL by a score, week by week, against what sales can work."""
+    weeks, capacity = told["proposals"], (told["trained"] or {}).get("capacity_per_week")
+    if not weeks:
+        return {"title": say("overview.no_proposals"), "body": say("overview.no_proposals_body")}
+    ticks = whole_ticks(float(max([week["proposals"] for week in weeks] + [capacity or 0])))
     plot = Plot(220, high=ticks[-1][0], top=12)
     plot.axis(ticks)
     n = len(weeks)
     every = max(1, round(n / 5))
     for i, week in enumerate(weeks):
+        at = plot.y(float(week["proposals"]))
+        title = say(
+            "overview.proposals_title",
+            week=day_short(week["week"]),
+            n=words.count(week["proposals"]),
+        )
+        fill = "f-mql" if week["is_over"] else "f-pale"
         left, wide = plot.x((i + 0.12) / n), plot.x(0.76 / n)
+        plot.rect(left, wide, at, plot.bottom - at, fill, title=title)
+        _week_label(plot, i, n, every, week["week"])
+    over = [week for week in weeks if week["is_over"]]
+    if capacity is not None:
+        at = plot.y(float(capacity))
+        plot.line(0, plot.right, at, at, "l-cap")
+        said = say("overview.capacity", n=words.per_week(capacity))
+        plot.text(0, at - 6, said, cls="t-warn halo")
+    if capacity is None or not over:
+        title = say("overview.title_proposals")
+    else:
+        key = "over" if over[-1]["proposals"] > capacity else "within"
+        title = say(f"overview.title_{key}")
+    return {
+        "title": title,
+        "subtitle": say("overview.proposals_sub"),
+        "key": (
+            ("f-mql", say("overview.key_week")),
+            ("f-pale", say("overview.key_running")),
+            *((("cap", say("overview.key_capacity")),) if capacity is not None else ()),
+        ),
+        "svg": plot.svg(say("overview.proposals_label", n=n, title=title)),
+        "numbers": Table(
+            head=(say("overview.col_week"), say("overview.col_new")),
+            rows=tuple((_week_name(week), words.count(week["proposals"])) for week in weeks),
+        ),
+    }
+
+
+def _week_label(plot: Plot, i: int, n: int, every: int, week: str) -> None:
+    """Every so many weeks its day under the bar, counted from the newest."""
+    if (n - 1 - i) % every == 0:
+        last = i == n - 1
+        at = plot.x(1.0) if last else plot.x((i + 0.5) / n)
+        anchor = "end" if last else "middle" if i else "start"
+        plot.text(at, plot.bottom + 16, day_short(week), anchor=anchor)
+
+
+def _week_name(week: Fact) -> str:
+    running = "" if week["is_over"] else f" {say('overview.running')}"
+    return day_short(week["week"]) + running
+
+
+def _traffic(told: Fact) -> dict[str, Any]:
+    """Scores by week and proposed stage."""
+    weeks = told["weeks"]
+    ticks = whole_ticks(float(max(week["scored"] for week in weeks)))
+    plot = Plot(200, high=ticks[-1][0], top=12)
+    plot.axis(ticks)
+    n = len(weeks)
+    every = max(1, round(n / 5))
+    for i, week in enumerate(weeks):
         said = say(
             "overview.week_title",
             week=day_short(week["week"]),
@@ -209,48 +268,18 @@ def _traffic(told: Fact) -> dict[str, Any]:
             sql=words.count(week["sql"]),
         )
         bottom = plot.bottom
-        for stage, fill in (
-            ("sql", "f-sql"),
-            ("mql", "f-mql"),
-            ("nurture", "f-pale"),
-            ("cold", "f-rest"),
-        ):
+        for stage, fill in _FILLS:
             tall = plot.bottom - plot.y(float(week[stage]))
             if tall > 0.3:
-                plot.rect(left, wide, bottom - tall, max(tall - 0.8, 0.4), fill, title=said)
+                top, left = bottom - tall, plot.x((i + 0.12) / n)
+                plot.rect(left, plot.x(0.76 / n), top, max(tall - 0.8, 0.4), fill, title=said)
                 bottom -= tall
-        if (n - 1 - i) % every == 0:
-            name = day_short(week["week"])
-            middle = plot.x((i + 0.5) / n)
-            last = i == n - 1
-            plot.text(
-                plot.x(1.0) if last else middle,
-                plot.bottom + 16,
-                name,
-                anchor="end" if last else "middle" if i else "start",
-            )
-    if capacity is not None:
-        at = plot.y(float(capacity))
-        plot.line(0, plot.right, at, at, "l-cap")
-        said = say("overview.capacity", n=words.per_week(capacity))
-        plot.text(0, at - 6, said, cls="t-warn halo")
-    over = [week for week in weeks if week["is_over"]]
-    last_n = proposals.get(over[-1]["week"], 0) if over else 0
-    if capacity is not None and over:
-        key = "overview.title_over" if last_n > capacity else "overview.title_within"
-        title = say(key)
-    else:
-        title = say("overview.title_traffic")
+        _week_label(plot, i, n, every, week["week"])
+    title = say("overview.title_traffic")
     return {
         "title": title,
         "subtitle": say("overview.traffic_sub"),
-        "key": (
-            ("f-sql", stage_name("sql")),
-            ("f-mql", stage_name("mql")),
-            ("f-pale", stage_name("nurture")),
-            ("f-rest", stage_name("cold")),
-            *((("cap", say("overview.key_capacity")),) if capacity is not None else ()),
-        ),
+        "key": tuple((fill, stage_name(stage)) for stage, fill in _FILLS),
         "svg": plot.svg(say("overview.traffic_label", n=n, title=title)),
         "numbers": Table(
             head=(
@@ -258,16 +287,13 @@ def _traffic(told: Fact) -> dict[str, Any]:
                 say("overview.col_scored"),
                 say("overview.col_above"),
                 stage_name("sql"),
-                say("overview.col_new"),
             ),
             rows=tuple(
                 (
-                    day_short(week["week"])
-                    + ("" if week["is_over"] else f" {say('overview.running')}"),
+                    _week_name(week),
                     words.count(week["scored"]),
                     words.count(week["mql"] + week["sql"]),
                     words.count(week["sql"]),
-                    words.count(proposals.get(week["week"], 0)),
                 )
                 for week in weeks
             ),
