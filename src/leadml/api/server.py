@@ -259,12 +259,15 @@ def _announcement(settings: Settings, listener: socket.socket, guarded: bool | N
     host, port = listener.getsockname()[:2]
     where = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     if guarded is not False:
-        reach = "a key is needed"
+        reach = "for keys and signed-in people"
     elif is_loopback(host):
         reach = "this machine only, no key needed"
     else:
         reach = "open to other machines, no key protects it"
-    return f"leadml serves {settings.model_name} on {where} ({reach}); docs at {where}/docs"
+    return (
+        f"leadml serves {settings.model_name} on {where} ({reach}); "
+        f"pages at {where}/, API at {where}/docs"
+    )
 
 
 def _to_stderr(line: str) -> None:
