@@ -181,9 +181,9 @@ def test_labels_are_of_a_closed_set() -> None:
 def test_room_for_proposals_is_told_where_it_is_known() -> None:
     """Gauges of capacity appear once it was looked at, the worst of all workers."""
     metrics = Metrics()
-    assert b"leadml_capacity_exceeded " not in metrics.text()
+    assert b"\nleadml_capacity_exceeded" not in metrics.text()
     metrics.room = {"capacity_exceeded": 1.0, "proposals_last_week": 70.0}
     text = metrics.text()
-    assert b"leadml_capacity_exceeded 1.0" in text
-    assert b"leadml_proposals_last_week 70.0" in text
-    assert b"leadml_capacity_per_week " not in text
+    assert b"\nleadml_capacity_exceeded 1.0" in text
+    assert b"\nleadml_proposals_last_week 70.0" in text
+    assert b"\nleadml_capacity_per_week" not in text
