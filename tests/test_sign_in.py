@@ -417,3 +417,31 @@ def test_the_address_that_people_use_is_a_name_too(tmp_path: Path) -> None:
             answer = client.get("/v1/model", headers={"Host": host})
             # the test client takes the server's address from its own base URL
             assert answer.status_code == status
+
+
+def test_a_server_with_keys_only_says_how_to_make_the_first_account(tmp_path: Path) -> None:
+    """Where a key closes the server and nobody can sign in, the page names the command."""
+    url = f"sqlite:///{tmp_path / 'leadml.db'}"
+    store = Store(url)
+    store.migrate()
+    store.create_key("crm", ["score"])
+    store.close()
+    settings = Settings(database_url=url, max_jobs=0, tracking_uri="")
+    with TestClient(create_app(settings, held.serving()), headers=PAGE) as client:
+        page = client.get("/versions")  # follows to the sign-in
+        assert page.status_code == 200
+        assert "Nobody can sign in yet" in page.text
+        assert "leadml users add NAME --role admin" in page.text
+
+
+def test_without_its_database_a_closed_server_lets_nobody_in(tmp_path: Path) -> None:
+    """While the memory does not answer, pages and the sign-in are 503, never open."""
+    url = f"sqlite:///{tmp_path / 'nowhere' / 'leadml.db'}"
+    settings = Settings(database_url=url, max_jobs=0, tracking_uri="")
+    with TestClient(create_app(settings, held.serving()), headers=PAGE) as client:
+        cookie = {"Cookie": f"leadml_session={'a' * 43}"}
+        for path in ("/model", "/sign-in"):
+            for headers in ({}, cookie):
+                assert client.get(path, headers=headers).status_code == 503
+        form = {"name": "anna", "password": PASSWORD}
+        assert client.post("/sign-in", data=form).status_code == 503
