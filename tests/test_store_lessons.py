@@ -10,7 +10,7 @@ from stored import START, decision
 
 from leadml.leads import Outcome, life
 from leadml.store import Report, Store
-from leadml.store.records import moment_of_us
+from leadml.store.records import moment_of_us, now
 from leadml.store.remembering import events_of
 from leadml.training.config import TrainConfig
 from leadml.training.labels import label
@@ -163,3 +163,19 @@ def test_a_life_read_back_is_the_life_that_was_written(store):
     assert lead["stage"] == str(standing.stage) == "sql"
     assert lead["stage_since"] == "2026-03-06T09:00:00Z"
     assert standing.since == moment_of_us(1772787600000000)
+
+
+def test_what_sales_learnt_is_known_from_its_report_on(store):
+    """BANT stands in rows of later decisions only; what a request itself said counts more."""
+    asked = now() + timedelta(days=1)
+    store.record_decisions([decision("L1", at=START), decision("L2", at=START)])
+    for lead_id in ("L1", "L2"):
+        given = {"budget": 5, "need": "x", "chat": "nice"}
+        store.record_reports([Report(lead_id, Outcome.ACCEPTED, START, details=given)])
+    store.record_decisions(
+        [decision("L1", at=asked), decision("L2", at=asked, inputs={"budget": 7})]
+    )
+    table = store.training_table(30, as_of=asked + timedelta(days=90), which="all")
+    found = [(row["lead_id"], row.get("budget"), row.get("need")) for row in table.rows]
+    assert found == [("L1", None, None), ("L2", None, None), ("L1", 5, "x"), ("L2", 7, "x")]
+    assert "chat" not in table.columns

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from leadml.leads.vocabulary import Outcome
 from leadml.store import tables
 from leadml.store.erasing import hash_of
-from leadml.store.records import iso_of, us_of
+from leadml.store.records import BANT, iso_of, us_of
 
 __all__ = ["CONVERTED", "CONVERTED_AT", "LEAD_ID", "SCORED_AT", "TrainingTable", "training_table"]
 
@@ -70,6 +70,9 @@ def training_table(
 ) -> TrainingTable:
     """Inputs as of each decision, labelled by outcomes within the horizon.
 
+    Budget, authority, need and timing that people had reported before a decision stand
+    beside its inputs; what a request itself said of them counts more.
+
     Parameters
     ----------
     tombstones
@@ -86,6 +89,7 @@ def training_table(
     """
     now_us, horizon_us = us_of(as_of), horizon_days * _DAY_US
     won = _earliest(connection, outcome, now_us)
+    learnt = _learnt(connection)
     objecting = set(
         connection.execute(
             sa.select(tables.leads.c.lead_id).where(tables.leads.c.objection.is_(True))
@@ -111,6 +115,10 @@ def training_table(
             left_out[reason] = left_out.get(reason, 0) + 1
             continue
         row: dict[str, Any] = {LEAD_ID: lead_id, SCORED_AT: iso_of(at_us)}
+        for known_us, name, value in learnt.get(lead_id, ()):
+            if known_us < at_us:
+                row[name] = value
+                names[name] = None
         for name, value in orjson.loads(inputs).items():
             if name in _OWN:
                 clashes[name] = None
@@ -143,6 +151,24 @@ def training_table(
         clashes=tuple(clashes),
         won_us=tuple(wins),
     )
+
+
+def _learnt(connection: sa.Connection) -> dict[str, list[tuple[int, str, Any]]]:
+    """What people learnt of leads: when it was known here, what, and the value, in that order."""
+    o = tables.outcomes.c
+    known_us = sa.case((o.reported_us > o.occurred_us, o.reported_us), else_=o.occurred_us)
+    chosen = (
+        sa.select(o.lead_id, known_us, o.details)
+        .where(o.details.is_not(None))
+        .order_by(known_us, o.outcome_id)
+    )
+    found: dict[str, list[tuple[int, str, Any]]] = {}
+    for lead_id, at_us, details in connection.execute(chosen):
+        told = orjson.loads(details)
+        pairs = [(at_us, name, told[name]) for name in BANT if told.get(name) is not None]
+        if pairs:
+            found.setdefault(lead_id, []).extend(pairs)
+    return found
 
 
 def _earliest(connection: sa.Connection, outcome: Outcome, now_us: int) -> dict[str, int]:

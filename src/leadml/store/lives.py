@@ -15,12 +15,9 @@ from leadml.leads import life
 from leadml.leads.trend import trend_of
 from leadml.leads.vocabulary import Outcome, Stage
 from leadml.store import tables, telling
-from leadml.store.records import checked_id, iso_of, moment_of_us, now, us_of
+from leadml.store.records import BANT, checked_id, iso_of, moment_of_us, now, us_of
 
-__all__ = ["BANT", "SEARCHED", "Happened", "Happening", "Lives", "Waiting"]
-
-BANT: Final = ("budget", "authority", "need", "timing")
-"""What sales learn of a lead; kept in the details of a report."""
+__all__ = ["SEARCHED", "Happened", "Happening", "Lives", "Waiting"]
 
 SEARCHED: Final = 20_000
 """A search in attributes looks at so many leads, those changed last first."""

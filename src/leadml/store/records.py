@@ -12,6 +12,7 @@ from leadml.errors import InvalidField, LeadmlError
 from leadml.leads.vocabulary import Outcome, Stage
 
 __all__ = [
+    "BANT",
     "LEAD_ID_LENGTH",
     "Decision",
     "Outcome",
@@ -28,6 +29,9 @@ __all__ = [
 ]
 
 LEAD_ID_LENGTH: Final = 255
+
+BANT: Final = ("budget", "authority", "need", "timing")
+"""What sales learn of a lead; kept in the details of a report."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _US: Final = timedelta(microseconds=1)
