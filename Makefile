@@ -24,7 +24,7 @@ READY := .venv/.ready
 READY_DEV := .venv/.ready-dev
 READY_BENCH := .venv/.ready-bench
 
-.PHONY: help setup format check test test-long browser demo serve bench bench-scoring bench-serving bench-learning soak crm test-clients clean
+.PHONY: help setup format check test test-long browser demo serve bench bench-scoring bench-serving bench-learning bench-pages soak crm test-clients clean
 
 help:  ## Print this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,7 +77,7 @@ test-clients: $(READY_DEV)  ## Generate clients of the OpenAPI 3.0 and Swagger 2
 	$(BIN)/python -m pytest tests/test_crm_clients.py -m "slow or not slow"
 
 soak: $(READY_DEV)  ## Serve for minutes under load, swaps, overload and broken clients
-	$(BIN)/python -m pytest -m soak -s -p no:cacheprovider tests/test_soak.py
+	$(BIN)/python -m pytest -m slow -s tests/test_steadiness.py
 
 browser:  ## Install Chromium for the page tests, where apt allows (they are skipped without)
 	@if command -v chromium chromium-browser google-chrome >/dev/null; then echo "a browser is there"; \
@@ -109,6 +109,9 @@ bench-recording: $(READY_DEV)  ## Measure what remembering every score costs; fa
 
 bench-learning: $(READY_BENCH)  ## Compare leadml with what people use instead, on public lead data
 	$(BIN)/python -m benchmarks.learning.run
+
+bench-pages: $(READY_DEV)  ## Measure the pages on a million decisions; fails above 150 ms
+	$(BIN)/python -m benchmarks.pages.run
 
 clean:  ## Remove the environment and caches (data, models and runs stay)
 	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist

@@ -214,8 +214,7 @@ def _proposals(told: Fact) -> dict[str, Any]:
     if capacity is not None:
         at = plot.y(float(capacity))
         plot.line(0, plot.right, at, at, "l-cap")
-        said = say("overview.capacity", n=words.per_week(capacity))
-        plot.text(0, at - 6, said, cls="t-warn halo")
+        plot.text(100, at + 3.5, words.per_week(capacity), anchor="end", cls="t-warn halo")
     if capacity is None or not over:
         title = say("overview.title_proposals")
     else:

@@ -216,7 +216,6 @@ TEXTS: Final[Mapping[str, str]] = {
     "overview.traffic_sub": "Scores a week by proposed stage; the last week is still running",
     "overview.traffic_label": "Scores by proposed stage for {n} weeks. {title}",
     "overview.key_capacity": "calls a week",
-    "overview.capacity": "capacity {n}",
     "overview.week_title": "Week of {week}: {scored} scores, {mql} at or above the MQL line, {sql} "
     "of these SQL",
     "overview.col_week": "Week of",
