@@ -14,7 +14,7 @@ from leadml.training.recency import ALL, NEWEST, choose_recency, moved, parts
 from leadml.training.train import train
 
 
-def turned(n=4000, at=0.5, seed=2):
+def turned(n=2600, at=0.5, seed=2):
     """Leads in order of time; from ``at`` on the sources swap what they promise."""
     random = np.random.default_rng(seed)
     source = random.integers(0, 3, n)
@@ -74,7 +74,7 @@ def test_the_tested_leads_have_no_say():
 def test_a_steady_world_is_not_tried():
     """Where nothing moved all leads count, and nothing is said of it."""
     frame = turned(at=0.0)
-    assert moved(frame, frame.won.to_numpy(float), np.arange(4000.0), ("source", "visits")) == ""
+    assert moved(frame, frame.won.to_numpy(float), np.arange(2600.0), ("source", "visits")) == ""
     facts = train(frame, CONFIG).facts
     assert "recency" not in facts["recipe"]
     assert not any("newest 30 %" in note for note in facts["notes"])
@@ -84,9 +84,9 @@ def test_the_rate_and_the_columns_that_moved_are_named():
     """The reason stands in words."""
     frame = turned(at=0.85)
     y = frame.won.to_numpy(float)
-    assert moved(frame, y, np.arange(4000.0), ("source", "visits")) == "source changed"
-    y[3200:] = np.arange(800) % 10 < 7
-    assert "the conversion rate moved" in moved(frame, y, np.arange(4000.0), ("visits",))
+    assert moved(frame, y, np.arange(2600.0), ("source", "visits")) == "source changed"
+    y[2080:] = np.arange(520) % 10 < 7
+    assert "the conversion rate moved" in moved(frame, y, np.arange(2600.0), ("visits",))
 
 
 @given(st.lists(st.integers(0, 50), min_size=10, max_size=400), st.sampled_from([ALL, NEWEST]))
