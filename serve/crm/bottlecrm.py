@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
-__all__ = ["ADMIN", "Crm", "NoCrm", "environment", "free_port", "running", "until"]
+__all__ = ["ADMIN", "Crm", "NoCrm", "environment", "free_port", "newer_python", "running", "until"]
 
 REQUIREMENT: Final = "django-crm>=1.35,<2"
 OLDEST: Final = (3, 12)

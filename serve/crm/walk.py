@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from serve.crm.bottlecrm import ADMIN, Crm, NoCrm, environment, free_port, running, until
 
-__all__ = ["main", "round_trip"]
+__all__ = ["INSTALLED", "SENT", "main", "round_trip", "served", "surroundings"]
 
 INSTALLED: Final = Path(".tools/bottlecrm")
 LEADS: Final = 3_000
@@ -127,7 +127,7 @@ def round_trip(folder: Path, picture: Path | None = None) -> dict[str, float]:
                     *("--scope", "score", "--scope", "outcomes", "--scope", "read"),
                 )
             )["key"]
-            leadml = stack.enter_context(_served(folder))
+            leadml = stack.enter_context(served(folder))
         near = f"http://127.0.0.1:{free_port()}"
         with told.step("start BottleCRM: tables, server, worker"):
             crm = stack.enter_context(running(commands, folder / "crm", near))
@@ -207,7 +207,7 @@ def _leadml(folder: Path, *words: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "leadml", *words],
         cwd=folder,
-        env=_surroundings(folder),
+        env=surroundings(folder),
         capture_output=True,
         text=True,
         check=False,
@@ -217,7 +217,8 @@ def _leadml(folder: Path, *words: str) -> str:
     return done.stdout
 
 
-def _surroundings(folder: Path) -> dict[str, str]:
+def surroundings(folder: Path) -> dict[str, str]:
+    """Environment variables that keep leadml's own files in a folder."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("LEADML_")}
     return {
         **kept,
@@ -251,12 +252,12 @@ def _process(
 
 
 @contextlib.contextmanager
-def _served(folder: Path) -> Iterator[str]:
+def served(folder: Path) -> Iterator[str]:
     """Serve with leadml's own command; give the address."""
     port = free_port()
     words = [sys.executable, "-m", "leadml", "serve", "--port", str(port)]
     address = f"http://127.0.0.1:{port}"
-    with _process(folder, "leadml", words, _surroundings(folder), f"{address}/health/ready"):
+    with _process(folder, "leadml", words, surroundings(folder), f"{address}/health/ready"):
         yield address
 
 
