@@ -40,6 +40,7 @@ KEPT_DAYS: Final = 30.0
 
 _GONE: Final = "the receiver answered 410 Gone"
 _CLOSEST_S: Final = 0.01
+_IN_A_ROW: Final = 16  # messages that one sender takes to one receiver, noted together
 _TIDY_S: Final = 3600.0
 _CONFIGURE_S: Final = 60.0
 _MOST_BACKOFF_S: Final = 10.0
@@ -212,15 +213,14 @@ class Deliverer:
             room = min(free, allowed - self._under_way[endpoint.endpoint_id])
         if room <= 0:
             return 0
-        leased = store.outgoing.claim(
-            endpoint.endpoint_id, limit=room if most == 1 else most, lease_s=self._lease_s
-        )
-        tasks = [_Task(endpoint, leased[at : at + most]) for at in range(0, len(leased), most)]
+        limit = most if most > 1 else _IN_A_ROW * room
+        leased = store.outgoing.claim(endpoint.endpoint_id, limit=limit, lease_s=self._lease_s)
+        n_tasks = min(room if most == 1 else 1, len(leased))
         with self._lock:
-            self._under_way[endpoint.endpoint_id] += len(tasks)
-        for task in tasks:
-            self._tasks.put(task)
-        return len(tasks)
+            self._under_way[endpoint.endpoint_id] += n_tasks
+        for place in range(n_tasks):
+            self._tasks.put(_Task(endpoint, leased[place::n_tasks]))
+        return n_tasks
 
     # --- sending ------------------------------------------------------------------------
 
@@ -237,23 +237,16 @@ class Deliverer:
                 self._news.set()
 
     def _deliver(self, task: _Task) -> None:
-        endpoint, at_us, start = task.endpoint, time.time_ns() // 1000, time.monotonic()
+        endpoint = task.endpoint
         if self._stopping.is_set():  # give it back, for the next worker to take at once
-            left = [Attempt(one, at_us, "waiting", at_us, counts=False) for one in task.leased]
-            self._require().outgoing.settle(left)
+            self._require().outgoing.settle([_untouched(one) for one in task.leased])
             return
-        messages = [message_of(one) for one in task.leased]
-        receptions = self._sent(endpoint, messages)
-        took_ms = 1000 * (time.monotonic() - start)
-        attempts = [
-            self._attempt(one, reception, at_us, took_ms)
-            for one, reception in zip(task.leased, receptions, strict=True)
-        ]
+        attempts, receptions = self._sent(endpoint, task.leased)
         outgoing = self._patiently(lambda: self._require().outgoing)
         self._patiently(lambda: outgoing.settle(attempts))
         with self._lock:
-            for attempt, reception in zip(attempts, receptions, strict=True):
-                if reception.sent:
+            for attempt in attempts:
+                if attempt.counts:
                     self.results["failed" if attempt.state == "waiting" else attempt.state] += 1
             if any(reception.delivered for reception in receptions):
                 self._ailing.discard(endpoint.endpoint_id)
@@ -275,10 +268,34 @@ class Deliverer:
             until_us = time.time_ns() // 1000 + int(1e6 * max(waits))
             self._patiently(lambda: outgoing.pause(endpoint.endpoint_id, until_us))
 
-    def _sent(self, endpoint: Endpoint, messages: list[Message]) -> list[Reception]:
+    def _sent(
+        self, endpoint: Endpoint, leased: Sequence[Leased]
+    ) -> tuple[list[Attempt], list[Reception]]:
+        """Send by as many calls as the shape needs; after a failure the rest is given back."""
+        most = shape_of(endpoint.kind).MOST
+        attempts: list[Attempt] = []
+        receptions: list[Reception] = []
+        begun = time.monotonic()
+        with self._wire.within(0.75 * self._lease_s):
+            for at in range(0, len(leased), most):
+                batch = leased[at : at + most]
+                at_us, start = time.time_ns() // 1000, time.monotonic()
+                found = self._called(endpoint, [message_of(one) for one in batch])
+                took_ms = 1000 * (time.monotonic() - start)
+                receptions += found
+                attempts += [
+                    self._attempt(one, reception, at_us, took_ms)
+                    for one, reception in zip(batch, found, strict=True)
+                ]
+                spent_s = time.monotonic() - begun
+                if spent_s > 0.4 * self._lease_s or not any(one.delivered for one in found):
+                    break
+        attempts += [_untouched(one) for one in leased[len(attempts) :]]
+        return attempts, receptions
+
+    def _called(self, endpoint: Endpoint, messages: list[Message]) -> list[Reception]:
         try:
-            with self._wire.within(0.75 * self._lease_s):
-                return shape_of(endpoint.kind).send(self._wire, receiver_of(endpoint), messages)
+            return shape_of(endpoint.kind).send(self._wire, receiver_of(endpoint), messages)
         except ExtraMissing as error:
             reception = Reception(False, error=str(error), sent=False, retry_after_s=_CONFIGURE_S)
         except Exception as error:  # noqa: BLE001 - a client that breaks loses no message
@@ -287,13 +304,12 @@ class Deliverer:
         return [reception] * len(messages)
 
     def _attempt(self, leased: Leased, reception: Reception, at_us: int, took_ms: float) -> Attempt:
-        made = leased.attempts + (1 if reception.sent else 0)
         state, pause_s = "delivered", 0.0
         if not reception.delivered:
             next_s = (
-                self._schedule.pause_s(made, reception.retry_after_s)
+                self._schedule.pause_s(leased.attempts + 1, reception.retry_after_s)
                 if reception.sent
-                else reception.retry_after_s or _CONFIGURE_S
+                else reception.retry_after_s
             )
             state, pause_s = ("dead", 0.0) if next_s is None else ("waiting", next_s)
         return Attempt(
@@ -317,6 +333,12 @@ class Deliverer:
                 if time.monotonic() > end or self._stopping.wait(pause_s):
                     raise
                 pause_s = min(2 * pause_s, 1.0)
+
+
+def _untouched(leased: Leased) -> Attempt:
+    """No attempt at all: the message is given back, to be taken at once."""
+    at_us = time.time_ns() // 1000
+    return Attempt(leased, at_us, "waiting", at_us, counts=False)
 
 
 def _fault(error: BaseException) -> dict[str, str]:

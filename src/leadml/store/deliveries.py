@@ -295,14 +295,13 @@ def settle(connection: sa.Connection, attempts: Sequence[Attempt]) -> int:
     d = tables.deliveries.c
     for attempt in attempts:
         leased = attempt.leased
-        values: dict[str, Any] = {
-            "lease": None,
-            "next_attempt_us": attempt.next_attempt_us,
-            "last_status": attempt.status,
-            "last_error": attempt.error,
-        }
+        values: dict[str, Any] = {"lease": None, "next_attempt_us": attempt.next_attempt_us}
+        if attempt.error is not None:
+            values["last_error"] = attempt.error
         if attempt.counts:
             values |= {
+                "last_status": attempt.status,
+                "last_error": attempt.error,
                 "attempts": leased.attempts + 1,
                 "state": attempt.state,
                 "log": orjson.dumps([*leased.log, _line(attempt)][-_MOST_NOTED:]).decode(),
