@@ -115,7 +115,13 @@ def _way(told: Fact) -> list[dict[str, Any]]:
     return [
         {
             "name": stage_name(each),
-            "state": "now" if i == here else "done" if each in entered and i < here else "todo",
+            "state": "now"
+            if i == here
+            else "todo"
+            if i > here
+            else "done"
+            if each in entered
+            else "skip",
             "at": entered.get(each, "") if i <= here else "",
             "note": say(f"way.{each}") if i > here else "",
         }
