@@ -129,62 +129,6 @@ def test_moved_champion_is_served_without_an_error(models: Path) -> None:
         assert expected["leads@1"]["probability"] < expected["leads@2"]["probability"]
 
 
-def test_twenty_swaps_under_load(models: Path) -> None:
-    """While the champion moves 20 times, nothing fails, and no answer or batch mixes versions."""
-    digests = {v: hand_made.bundle(models / "leads" / v, base=b) for v, b in BASES.items()}
-    with running(models, LEADML_JOBS_DIR=str(models / "jobs")) as (_, address, _):
-        expected: dict[str, set[float]] = {"leads@1": set(), "leads@2": set()}
-        batches: dict[str, set[tuple[float, ...]]] = {"leads@1": set(), "leads@2": set()}
-        failures: list[object] = []
-        answered = [0]
-        stopped = threading.Event()
-        leads = [{"lead": lead} for lead in hand_made.leads(40)]
-
-        def ask(*, many: bool) -> None:
-            with httpx.Client(base_url=address, timeout=30) as client:
-                while not stopped.is_set():
-                    body = {"leads": leads} if many else LEAD
-                    try:
-                        response = client.post("/v1/scores" if many else "/v1/score", json=body)
-                    except httpx.HTTPError as error:
-                        failures.append(error)
-                        continue
-                    answered[0] += 1
-                    if response.status_code != 200:
-                        failures.append(response.text)
-                        continue
-                    found = response.json()
-                    version = found["model_version"]
-                    if many:
-                        results = found["results"]
-                        if {one["model_version"] for one in results} != {version}:
-                            failures.append("mixed")
-                        batches[version].add(tuple(one["probability"] for one in results))
-                    else:
-                        expected[version].add(found["probability"])
-
-        threads = [threading.Thread(target=ask, kwargs={"many": k == 0}) for k in range(3)]
-        for thread in threads:
-            thread.start()
-        with httpx.Client(base_url=address, timeout=30) as client:
-            for turn in range(20):
-                version = "12"[(turn + 1) % 2]
-                write_pointer(models, "leads", Named(version, digests[version]))
-                deadline = time.monotonic() + 20
-                while client.get("/health/ready").json()["model_version"] != f"leads@{version}":
-                    assert time.monotonic() < deadline
-                    time.sleep(0.01)
-        stopped.set()
-        for thread in threads:
-            thread.join(30)
-    assert failures == []
-    assert answered[0] > 100
-    # each version has its own figures, always the same ones
-    assert [len(figures) for figures in (*expected.values(), *batches.values())] == [1] * 4
-    assert expected["leads@1"] != expected["leads@2"]
-    assert batches["leads@1"] != batches["leads@2"]
-
-
 def test_starts_without_a_model_and_takes_the_first(tmp_path: Path) -> None:
     """A server started before any training says no_model, then serves the first champion."""
     with running(tmp_path) as (_, address, _), httpx.Client(base_url=address) as client:
