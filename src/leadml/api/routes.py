@@ -440,6 +440,7 @@ class Routes:
         served = self.serving.current()
         n_reasons, record = options_of(scope["query_string"])
         record = record and self._remembers
+        self._refuse_if_full()
         body = await read_body(scope, receive, self._limit, self._timeout_s)
         most = self.settings.max_leads_per_request
         if not record:
@@ -485,6 +486,15 @@ class Routes:
         for found, kept in zip(answers, recorded, strict=True):
             marked(found, kept)
 
+    def _refuse_if_full(self) -> None:
+        """Take no further batch where as many as ``max_batches`` are at work."""
+        if self._off >= self.settings.max_batches:
+            self.metrics.overloaded["/v1/scores"] += 1
+            raise Overloaded(
+                "too many batches wait already",
+                fix="try again after the seconds that Retry-After names",
+            )
+
     async def _off_loop(self, work: Callable[..., T], *arguments: Any) -> T:
         """Run in the pool, where a bounded number may wait.
 
@@ -493,12 +503,7 @@ class Routes:
         Overloaded
             As many as ``max_batches`` are there already.
         """
-        if self._off >= self.settings.max_batches:
-            self.metrics.overloaded["/v1/scores"] += 1
-            raise Overloaded(
-                "too many batches wait already",
-                fix="try again after the seconds that Retry-After names",
-            )
+        self._refuse_if_full()
         self._off += 1
         try:
             loop = asyncio.get_running_loop()
