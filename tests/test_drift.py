@@ -62,9 +62,9 @@ def test_words_follow_the_rule():
     assert drift_of("x", "ab", even, [450, 50]).word == "shifted"
     assert drift_of("x", "ab", even, [45, 5]).word == "too few to judge"
     assert drift_of("x", "ab", even, [450, 50], judged=False).word == "calendar"
-    small = drift_of("x", "abcdefghij", np.full(10, 12.0), np.eye(10)[0] * 9 + 10.5)
-    assert small.psi <= small.chance or small.psi < LIMITS[0]
-    assert small.word == "steady"
+    few = drift_of("x", "abcdefghij", [12] * 10, [25, 5, 12, 12, 12, 10, 10, 10, 9, 9])
+    assert LIMITS[0] <= few.psi <= few.chance  # as large by luck where leads are few
+    assert few.word == "steady"
 
 
 def test_leads_like_those_of_the_training_are_steady():
