@@ -59,6 +59,12 @@ def test_rare_levels_stand_together_behind_the_frequent_ones():
     assert names[-1] == NOT_GIVEN
 
 
+def test_a_level_of_few_leads_is_never_named():
+    """Not even where it is the only one left; a frequent one left over is."""
+    assert levels_of(["a"] * 40 + ["Ada"] * 2)[1] == ["a", "1 other"]
+    assert levels_of(["a"] * 40 + ["b"] * 30, most=1)[1] == ["a", "b"]
+
+
 def test_numbers_become_ranges_in_their_order():
     """Ages are told as four ranges, each with about as many leads."""
     ages = [float(age) for age in range(18, 78)] * 10

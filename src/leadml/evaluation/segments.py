@@ -55,8 +55,10 @@ def levels_of(
             counts[text] = counts.get(text, 0) + 1
     ranked = sorted(counts, key=lambda text: (-counts[text], text))
     kept = {text for text in ranked[:most] if counts[text] >= _LEVEL_FROM}
-    left = len(counts) - len(kept)
-    others = next(iter(counts.keys() - kept)) if left == 1 else f"{left} others"
+    left = [text for text in ranked if text not in kept]
+    others = f"{len(left)} others" if len(left) > 1 else "1 other"
+    if len(left) == 1 and counts[left[0]] >= _LEVEL_FROM:
+        others = left[0]
     names = [NOT_GIVEN if text is None else text if text in kept else others for text in texts]
     return names, _present([*(t for t in ranked if t in kept), others, NOT_GIVEN], names)
 

@@ -117,7 +117,8 @@ def _levels(reading: Reading) -> tuple[list[str], NDArray[np.int64]]:
     place[-1] = -1
     codes = place[np.where(reading.missing, len(reading.levels), reading.numbers).astype(np.int64)]
     left = len(reading.levels) - len(kept)
-    return [*(reading.levels[i][:_LONGEST] for i in kept), f"{left} others"], codes
+    others = f"{left} others" if left > 1 else "1 other"
+    return [*(reading.levels[i][:_LONGEST] for i in kept), others], codes
 
 
 def _ranges(reading: Reading) -> tuple[list[str], NDArray[np.int64]]:
