@@ -352,6 +352,14 @@ def test_without_people_no_sign_in_is_needed(opened: str) -> None:
         assert browser.get("/sign-in?next=/versions").headers["location"] == "/versions"
 
 
+def test_a_server_that_is_open_to_others_says_so(tmp_path: Path) -> None:
+    """With LEADML_ALLOW_OPEN no page claims that this machine alone is answered."""
+    for allow_open, said in ((True, "open to whoever reaches"), (False, "this machine alone")):
+        settings = Settings(database_url="", max_jobs=0, tracking_uri="", allow_open=allow_open)
+        with TestClient(create_app(settings, held.serving()), headers=PAGE) as client:
+            assert said in client.get("/model").text
+
+
 @pytest.mark.parametrize(
     ("host", "status"),
     [

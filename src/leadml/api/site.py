@@ -248,7 +248,7 @@ class SiteRoutes:
             "theme": theme if theme in THEMES else "auto",
             "csrf": secrets.token_urlsafe(32) if fresh else token,
             "csrf_fresh": fresh,
-            "open": open_,
+            "open": ("all" if self.settings.allow_open else "here") if open_ else "",
             "person": None if open_ else {"name": caller.name},
             "can_manage": "manage" in caller.scopes,
             "can_policy": bool(caller.scopes & {"policy", "manage"}),

@@ -77,7 +77,7 @@ def _around(around: Mapping[str, Any], *, here: str) -> dict[str, Any]:
         "theme": "auto",
         "csrf": "",
         "person": None,
-        "open": False,
+        "open": "",
         "flash": None,
         "can_manage": False,
         "can_policy": False,

@@ -27,7 +27,9 @@ TEXTS: Final[Mapping[str, str]] = {
     "frame.policy": "Policy {version}: MQL from score {mql}, SQL from {sql}",
     "frame.zone": "Times in your zone ({zone})",
     "frame.utc": "Times in UTC",
-    "frame.open": "No key, no user: open to this machine alone, no sign-in. To change that: "
+    "frame.open_all": "No key, no user: open to whoever reaches this address, no sign-in. To "
+    "change that: leadml users add NAME --role admin",
+    "frame.open_here": "No key, no user: open to this machine alone, no sign-in. To change that: "
     "leadml users add NAME --role admin",
     "frame.facts": "These figures as JSON",
     "nav.overview": "Overview",
