@@ -1,6 +1,7 @@
 """leadml.service.delivering: messages reach real receivers."""
 
 import random
+import threading
 import time
 from contextlib import contextmanager
 
@@ -8,6 +9,7 @@ import pytest
 from receiver import Answer, receiver
 from stored import decision
 
+from leadml.errors import StoreUnavailable
 from leadml.leads import Outcome
 from leadml.service.delivering import Deliverer
 from leadml.store import Report
@@ -233,6 +235,46 @@ def test_many_receivers_that_hang_hold_up_no_other(store):
         store.record_decisions([decision("L1", 0.2)])
         assert there.wait(lambda: any(call.path == "/sound" for call in there.calls), 10)
         assert time.time() - start < 2.5
+
+
+def test_a_database_that_comes_back_is_noticed(store):
+    """While the memory cannot be asked nothing is sent; once it can, everything is."""
+    away = threading.Event()
+    away.set()
+
+    def require():
+        if away.is_set():
+            raise StoreUnavailable("away")
+        return store
+
+    wire = Wire(Guard(["127.0.0.1"]), timeout_s=1)
+    worker = Deliverer(require, wire, schedule=QUICK, poll_s=0.1)
+    with receiver() as there:
+        store.outgoing.add(url=there.url, by="test")
+        store.record_decisions([decision("L1", 0.2)])
+        worker.start()
+        time.sleep(0.5)
+        assert there.calls == []
+        away.clear()
+        start = time.monotonic()
+        assert there.wait(lambda: len(there.calls) == 1)
+        assert time.monotonic() - start < 5
+        worker.stop()
+
+
+def test_a_worker_that_stops_gives_back_what_it_did_not_send(store):
+    """What was leased but not sent is there for the next worker at once."""
+    with receiver(lambda call: Answer(seconds=0.3)) as there:
+        store.outgoing.add(url=there.url, by="test")
+        store.record_decisions([decision(f"L{n}", 0.2) for n in range(60)])
+        with delivering(store, timeout_s=5):
+            assert there.wait(lambda: len(there.calls) >= 4)
+        sent = len(there.calls)
+        assert sent < 60
+        there.behave = lambda call: Answer()
+        with delivering(store, timeout_s=5):
+            assert until(lambda: settled(store), 15)
+        assert len({call.message_id for call in there.taken}) == 60
 
 
 def test_a_lead_that_objects_is_told_of_no_more(store):

@@ -43,7 +43,7 @@ _CLOSEST_S: Final = 0.01
 _IN_A_ROW: Final = 16  # messages that one sender takes to one receiver, noted together
 _TIDY_S: Final = 3600.0
 _CONFIGURE_S: Final = 60.0
-_MOST_BACKOFF_S: Final = 10.0
+_MOST_BACKOFF_S: Final = 3.0
 
 log = logging.getLogger(__name__)
 
