@@ -49,11 +49,11 @@ $(READY): uv.lock pyproject.toml
 	@touch $@
 
 $(READY_DEV): uv.lock pyproject.toml
-	$(call sync,--group dev)
+	$(call sync,--group dev --extra crm)
 	@touch $(READY) $@
 
 $(READY_BENCH): uv.lock pyproject.toml
-	$(call sync,--group dev --group bench)
+	$(call sync,--group dev --group bench --extra crm)
 	@touch $(READY) $(READY_DEV) $@
 
 format: $(READY_DEV)  ## Rewrite the code in the house style, refresh generated documents
