@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -16,12 +18,15 @@ import orjson
 import pytest
 from hand_made import policy, scorecard
 
+from leadml.api.routes import scores_written
 from leadml.api.written import Pen
+from leadml.errors import TooManyLeads
 from leadml.registry.aliases import Named
 from leadml.registry.champion import write_pointer
 from leadml.scorecard import Scorer
 from leadml.service.answers import answer
 from leadml.service.serving import Served
+from leadml.settings import Settings
 from tests import hand_made, held
 from tests.crowd import Answer, Crowd, p99, port_of, request, served
 from tests.typist import typist
@@ -275,3 +280,50 @@ def test_threads_share_a_model(each: int) -> None:
     with ThreadPoolExecutor(32) as pool:
         list(pool.map(work, range(32)))
     assert wrong == []
+
+
+def test_a_million_leads_in_one_request_are_refused_at_once() -> None:
+    """I4: a body of a million leads that fits the size limit meets the cap within 200 ms."""
+    model = Served.of("leads", "1", held.bundle())
+    body = b'{"leads":[' + b",".join([b"{}"] * 1_000_000) + b"]}"
+    assert len(body) <= Settings().max_body_bytes
+    began = time.process_time()
+    with pytest.raises(TooManyLeads):
+        scores_written(Pen(model), body, 5, Settings().max_leads_per_request)
+    assert time.process_time() - began <= 0.2
+
+
+@LINUX
+@pytest.mark.parametrize("rows", [20_000, pytest.param(1_000_000, marks=SLOW)])
+def test_a_large_job_stays_within_its_memory(
+    tmp_path: Path, digests: dict[str, str], rows: int
+) -> None:
+    """I4: a file of a million leads becomes a job that takes less than 1 GB."""
+    home = tmp_path / "jobs" / "job_0123456789abcdef"
+    home.mkdir(parents=True)
+    names = [column.name for column in hand_made.schema().columns]
+    lines = [",".join(str(lead.get(name, "")) for name in names) for lead in LEADS]
+    with (home / "input").open("w", encoding="utf-8") as file:
+        file.write(",".join(names) + "\n")
+        for _ in range(rows // len(lines)):
+            file.write("\n".join(lines) + "\n")
+    job = {"job_id": home.name, "created_at": "2026-11-20T08:00:00Z", "bytes": 1}
+    asked = {**job, "result_format": "csv", "reasons": 5, "allow_missing": False}
+    (home / "job.json").write_text(json.dumps(asked), encoding="utf-8")
+    code = (
+        "import resource, sys; from pathlib import Path; from leadml.service.scoring_job import run"
+        "; run(Path(sys.argv[1])); print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code, str(home)],
+        env={**os.environ, "LEADML_MODELS_DIR": str(tmp_path), "LEADML_TRACKING_URI": ""},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    megabytes = int(said.stdout) / 1024
+    print(f"I4: a job of {rows:,} rows in {megabytes:,.0f} MB")
+    assert json.loads((home / "end").read_text("utf-8"))["state"] == "done"
+    with (home / "result").open(encoding="utf-8") as result:
+        assert sum(1 for _ in result) == rows + 1
+    assert megabytes <= 1_000
