@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from base64 import b32encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -35,7 +36,9 @@ BANT: Final = ("budget", "authority", "need", "timing")
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _US: Final = timedelta(microseconds=1)
-_DIGITS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_DIGITS: Final = bytes.maketrans(
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+)
 
 
 def now() -> datetime:
@@ -78,8 +81,8 @@ def new_id(kind: str, at: datetime | None = None) -> str:
     ('dec_01M808T', 30)
     """
     ms = us_of(at or now()) // 1000
-    number = (ms << 80) | int.from_bytes(os.urandom(10), "big")
-    return f"{kind}_" + "".join(_DIGITS[(number >> shift) & 31] for shift in range(125, -1, -5))
+    number = ms.to_bytes(10, "big") + os.urandom(10)
+    return f"{kind}_" + b32encode(number)[-26:].translate(_DIGITS).decode()
 
 
 def checked_id(lead_id: str) -> str:

@@ -129,7 +129,8 @@ def record_decisions(
             stage = Stage.MQL if proposed is Stage.SQL else proposed
             kept = decision.lead_id is None
             if kept:
-                pages.decisions.append(_decision_row(decision, stage))
+                inputs = _json(decision.inputs)
+                pages.decisions.append(_decision_row(decision, stage, us_of(decision.at), inputs))
             found.append(Recorded(decision.decision_id, stage, stage, kept))
             continue
         found.append(_decide(connection, held[decision.lead_id], decision, pages))
@@ -140,6 +141,7 @@ def record_decisions(
 def _decide(connection: sa.Connection, lead: _Held, decision: Decision, pages: _Pages) -> Recorded:
     previous = lead.standing.stage
     at_us = us_of(decision.at)
+    inputs, explained = _json(decision.inputs), _explained(decision)
     row = lead.row
     if decision.contact_consent is not None:
         _hear(connection, lead, _Said(at_us, decision.contact_consent, None))
@@ -149,21 +151,21 @@ def _decide(connection: sa.Connection, lead: _Held, decision: Decision, pages: _
         life.Scored(decision.at, decision.probability, decision.nurture_line, decision.mql_line),
     )
     if row["decided_us"] is None or at_us >= row["decided_us"]:
-        row["attributes"] = _json(decision.inputs)
+        row["attributes"] = inputs
         row["decision_id"] = decision.decision_id
         row["decided_us"] = at_us
         row["probability"] = decision.probability
         row["score"] = decision.score
         row["proposed_stage"] = str(decision.proposed_stage)
-        row["explained"] = _json(_explained(decision))
+        row["explained"] = _json(explained)
         row["expected"] = decision.probability * decision.value
     row["first_seen_us"] = min(row["first_seen_us"] or at_us, at_us)
     row["updated_us"] = max(row["updated_us"] or at_us, at_us)
     stage = lead.standing.stage
-    pages.decisions.append(_decision_row(decision, stage))
+    pages.decisions.append(_decision_row(decision, stage, at_us, inputs))
     if stage is not previous:
         cause = decision.decision_id
-        _announce(pages, lead, previous, at_us, cause, decision, quiet=decision.imported)
+        _announce(pages, lead, previous, at_us, cause, explained, quiet=decision.imported)
     may_contact = lead.standing.may_contact
     return Recorded(decision.decision_id, stage, previous, may_contact=may_contact)
 
@@ -379,7 +381,7 @@ def _announce(
     previous: Stage,
     at_us: int,
     cause: str,
-    decision: Decision | None,
+    explained: dict[str, Any] | None,
     *,
     quiet: bool = False,
 ) -> None:
@@ -397,10 +399,8 @@ def _announce(
     )
     if quiet:
         return
-    data = _standing_now(lead, previous)
-    if decision is not None:
-        data |= _explained(decision)
-    else:
+    data = _standing_now(lead, previous, explained)
+    if explained is None:
         data["cause"] = cause
     _tell(pages, row, announcing.change_of_stage(previous, stage), data, at_us, recorded_us)
 
@@ -426,7 +426,9 @@ def _tell(
         pages.outbox.append(told)
 
 
-def _standing_now(lead: _Held, previous: Stage) -> dict[str, Any]:
+def _standing_now(
+    lead: _Held, previous: Stage, explained: dict[str, Any] | None = None
+) -> dict[str, Any]:
     row = lead.row
     data: dict[str, Any] = {
         "lead_id": row["lead_id"],
@@ -436,7 +438,9 @@ def _standing_now(lead: _Held, previous: Stage) -> dict[str, Any]:
     if row["probability"] is not None:
         data["probability"] = row["probability"]
         data["score"] = row["score"]
-    if row["explained"] is not None:
+    if explained is not None:
+        data |= explained
+    elif row["explained"] is not None:
         data |= orjson.loads(row["explained"])
     return data
 
@@ -527,12 +531,12 @@ def _standing_of(row: Mapping[str, Any]) -> life.Standing:
     )
 
 
-def _decision_row(decision: Decision, stage: Stage) -> dict[str, Any]:
+def _decision_row(decision: Decision, stage: Stage, at_us: int, inputs: str) -> dict[str, Any]:
     return {
         "decision_id": decision.decision_id,
         "lead_id": decision.lead_id,
-        "at_us": us_of(decision.at),
-        "inputs": _json(decision.inputs),
+        "at_us": at_us,
+        "inputs": inputs,
         "probability": decision.probability,
         "log_odds": decision.log_odds,
         "contributions": _json(decision.contributions),
