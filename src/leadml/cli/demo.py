@@ -7,6 +7,7 @@ import csv
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -49,7 +50,7 @@ def walk(folder: Path, n_leads: int, seed: int, *, stay: bool = False) -> None:
     seed
         Of the simulation and the training.
     stay
-        Go on serving the pages until Ctrl-C.
+        Go on serving the pages until Ctrl-C; at once where an earlier walk has ended.
     """
     with failing_in_one_sentence():
         from leadml.service import Leadml
@@ -63,6 +64,9 @@ def walk(folder: Path, n_leads: int, seed: int, *, stay: bool = False) -> None:
             jobs_dir=str(folder / "jobs"),
         )
         leadml = Leadml(settings)
+        if stay and (folder / "leadml.db").exists() and (folder / "models").exists():
+            _stay(settings)
+            return
         say(f"leadml demo: everything it writes stays in {folder}/")
         say()
         with Steps() as steps, contextlib.redirect_stdout(sys.stderr):
@@ -203,7 +207,8 @@ def _truth(folder: Path) -> dict[str, float]:
 
 
 def _stay(settings: Settings) -> None:
-    """Serve the pages until Ctrl-C."""
+    """Serve the pages until Ctrl-C or SIGTERM."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # the server is stopped on the way out
     with _server(settings) as address, contextlib.suppress(KeyboardInterrupt):
         say()
         say(f"The pages:  {address}/  (Ctrl-C stops the server)")
@@ -215,10 +220,7 @@ def _tell_next(folder: Path, settings: Settings, lived: dict[str, int]) -> None:
     command = "leadml"
     if not shutil.which(command):
         command = os.path.relpath(Path(sys.executable).with_name(command))
-    here = " ".join(
-        f"LEADML_{name.upper()}={getattr(settings, name)}"
-        for name in ("models_dir", "tracking_uri", "database_url")
-    )
+    where = "" if folder == Path("demo") else f" --folder {folder}"
     if lived["decisions"]:
         say(
             f"The memory holds {lived['decisions']:,} scores of {lived['leads']:,} leads and "
@@ -226,7 +228,7 @@ def _tell_next(folder: Path, settings: Settings, lived: dict[str, int]) -> None:
         )
         say()
     say("What to try next")
-    say(f"  the pages in a browser:    {here} {command} serve, then http://127.0.0.1:8000/")
+    say(f"  the pages in a browser:    {command} demo --serve{where}")
     say(f"  the report in a browser:   {folder / 'report.html'}")
     say(f"  your own leads:            {command} train leads.csv --target COLUMN")
 
