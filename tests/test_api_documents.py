@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from starlette.testclient import TestClient
 
 from leadml.api.app import create_app
 from leadml.api.documents import address_of
+from leadml.service.serving import Serving
 from leadml.settings import Settings
 from tests import held
 
@@ -39,6 +41,26 @@ def test_they_name_the_address_that_was_asked() -> None:
         ]
         older = client.get("/swagger-2.0.json").json()
     assert (older["host"], older["schemes"]) == ("leads.example.com", ["https"])
+
+
+def test_they_follow_the_champion() -> None:
+    """Before a model is served the documents name no field; once it is they name its own."""
+    pointer = held.Held()
+    app = create_app(Settings(database_url="", champion_poll_s=0.05), Serving("leads", pointer))
+    with TestClient(app, base_url="https://leads.example.com") as client:
+        assert "properties" not in lead_in(client)
+        pointer.move("8", held.bundle())
+        deadline = time.monotonic() + 30
+        while client.get("/health/ready").status_code != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert "employees" in lead_in(client)["properties"]
+
+
+def lead_in(client: TestClient) -> dict[str, Any]:
+    """The schema of a lead in the document."""
+    found: dict[str, Any] = client.get("/openapi-3.0.json").json()["components"]["schemas"]["Lead"]
+    return found
 
 
 def test_the_setting_overrules_the_address() -> None:

@@ -16,7 +16,14 @@ from urllib.parse import urlsplit
 
 from leadml.errors import Internal
 
-__all__ = ["ANY_ADDRESS", "DESCRIPTION_CHARS", "is_apex_name", "openapi_30", "swagger_20"]
+__all__ = [
+    "ANY_ADDRESS",
+    "DESCRIPTION_CHARS",
+    "is_apex_name",
+    "moved_to",
+    "openapi_30",
+    "swagger_20",
+]
 
 ANY_ADDRESS: Final = "https://leadml.example.com"
 """Stands in documents that belong to no server; whoever imports one puts their own."""
@@ -70,7 +77,7 @@ def openapi_30(document: dict[str, Any], address: str = ANY_ADDRESS) -> dict[str
     Internal
         The document uses a keyword that 3.0 or a CRM cannot express.
     """
-    return _lowered(document, address, named=is_apex_name)
+    return moved_to(_lowered(document, named=is_apex_name), address)
 
 
 def swagger_20(document: dict[str, Any], address: str = ANY_ADDRESS) -> dict[str, Any]:
@@ -86,15 +93,14 @@ def swagger_20(document: dict[str, Any], address: str = ANY_ADDRESS) -> dict[str
     Internal
         As :func:`openapi_30`.
     """
-    newer = _lowered(document, address, named=lambda _: True)
-    place = urlsplit(address)
+    newer = _lowered(document, named=lambda _: True)
     components = newer["components"]
     found = {
         "swagger": "2.0",
         "info": newer["info"],
-        "host": place.netloc,
-        "basePath": place.path or "/",
-        "schemes": [place.scheme],
+        "host": "",
+        "basePath": "/",
+        "schemes": [],
         "consumes": [JSON],
         "produces": [JSON],
         "tags": newer["tags"],
@@ -112,12 +118,29 @@ def swagger_20(document: dict[str, Any], address: str = ANY_ADDRESS) -> dict[str
         },
         "security": newer.get("security", []),
     }
-    moved: dict[str, Any] = _with_references(found, "schemas/", "#/definitions/")
-    moved = _with_references(moved, "parameters/", "#/parameters/")
-    return {key: value for key, value in moved.items() if value or key == "paths"}
+    told: dict[str, Any] = _with_references(found, "schemas/", "#/definitions/")
+    told = moved_to(_with_references(told, "parameters/", "#/parameters/"), address)
+    return {key: value for key, value in told.items() if value or key == "paths"}
 
 
-def _lowered(document: dict[str, Any], address: str, named: Any) -> dict[str, Any]:
+def moved_to(document: dict[str, Any], address: str) -> dict[str, Any]:
+    """The same document for a server that is reached elsewhere.
+
+    Parameters
+    ----------
+    document
+        As :func:`openapi_30` or :func:`swagger_20` gives it; it is not changed.
+    address
+        Scheme, host, port and path.
+    """
+    if "openapi" in document:
+        return {**document, "servers": [{"url": address}]}
+    place = urlsplit(address)
+    there = {"host": place.netloc, "basePath": place.path or "/", "schemes": [place.scheme]}
+    return {**document, **there}
+
+
+def _lowered(document: dict[str, Any], named: Any) -> dict[str, Any]:
     """The document in 3.0: routes of JSON alone, used components alone, everything named."""
     components = document["components"]
     schemas: dict[str, Any] = {}
@@ -141,7 +164,7 @@ def _lowered(document: dict[str, Any], address: str, named: Any) -> dict[str, An
     found = {
         "openapi": "3.0.3",
         "info": info,
-        "servers": [{"url": address}],
+        "servers": [],
         "tags": [tag for tag in document["tags"] if tag["name"] in tags],
         "paths": paths,
         "components": {
