@@ -159,7 +159,7 @@ def create_app(
         looked = asyncio.Event()
         remembered = asyncio.Event()
         drawn = asyncio.Event()
-        watcher = asyncio.create_task(_watch(memory, remembered), name="memory")
+        watcher = asyncio.create_task(_watch(memory, remembered, metrics), name="memory")
         cleaner = asyncio.create_task(_clean(memory), name="erasures")
         follower = asyncio.create_task(
             _follow(serving, looker, settings.champion_poll_s, looked, metrics), name="champion"
@@ -265,11 +265,12 @@ async def _follow(
         await asyncio.sleep(pause_s)
 
 
-async def _watch(memory: Memory, looked: asyncio.Event) -> None:
+async def _watch(memory: Memory, looked: asyncio.Event, metrics: Metrics) -> None:
     """Open the memory, notice keys made elsewhere and a database that comes back."""
     while memory.is_on:
         try:
             await asyncio.to_thread(memory.look)
+            metrics.forgetful = memory.problem is not None
         except Exception as error:  # noqa: BLE001 - the server outlives any fault of its database
             log.error(
                 "the memory could not be looked at",

@@ -95,6 +95,8 @@ class Metrics:
         self.warned: Counter[tuple[str, str]] = Counter()
         self.refused: Counter[str] = Counter()
         self.overloaded: Counter[str] = Counter()
+        self.decisions: Counter[str] = Counter()
+        self.forgetful = False
         self.in_flight = 0
         self.model: dict[str, str] = {}
         self.room: dict[str, float] = {}
@@ -179,6 +181,8 @@ class Metrics:
             "warned": [[*key, n] for key, n in self.warned.items()],
             "refused": dict(self.refused),
             "overloaded": dict(self.overloaded),
+            "decisions": dict(self.decisions),
+            "forgetful": self.forgetful,
             "rejected": dict(self.rejected),
             "swaps": self.swaps,
             "in_flight": self.in_flight,
@@ -204,6 +208,7 @@ class Metrics:
 _ENDED: Final = {
     "in_flight": 0,
     "degraded": False,
+    "forgetful": False,
     "model": {},
     "room": {},
     "hand_over": {},
@@ -281,6 +286,11 @@ class _Told:
             "1 when the newest champion cannot be served; /health/ready says why.",
             value=float(any(found["degraded"] for found in plain)),
         )
+        yield GaugeMetricFamily(
+            "leadml_memory_unusable",
+            "1 while the database cannot be used; /health/ready says why.",
+            value=float(any(found["forgetful"] for found in plain)),
+        )
         info = GaugeMetricFamily(
             "leadml_model_info",
             "1 for each version served.",
@@ -313,6 +323,7 @@ _COUNTED: Final = (
     ("leadml_scores", "stages", "stage", "Leads scored, by proposed stage."),
     ("leadml_leads_refused", "refused", "code", "Leads of batches that could not be read."),
     ("leadml_overloaded", "overloaded", "route", "Requests refused because too many waited."),
+    ("leadml_decisions", "decisions", "result", "Scores to be recorded, by what became of it."),
     ("leadml_bundles_rejected", "rejected", "reason", "Bundles not served, by reason."),
 )
 

@@ -479,12 +479,15 @@ class Routes:
         except StoreError as error:
             self.memory.suspect(error)
             if not self.settings.score_without_store:
+                self.metrics.decisions["refused"] += len(decisions)
                 raise
+            self.metrics.decisions["lost"] += len(decisions)
             for found in answers:
                 found["persisted"] = False
             return
         for found, kept in zip(answers, recorded, strict=True):
             marked(found, kept)
+        self.metrics.decisions["recorded"] += len(decisions)
 
     def _refuse_if_full(self) -> None:
         """Take no further batch where as many as ``max_batches`` are at work."""
@@ -542,6 +545,7 @@ class Routes:
     async def counts(self, scope: Scope, receive: Receive, send: Send) -> None:
         """What the server did so far, for Prometheus."""
         served_now(self.serving, self.metrics)
+        self.metrics.forgetful = self.memory.problem is not None
         await send_bytes(send, 200, self.metrics.text(), PROMETHEUS)
 
     async def document(self, scope: Scope, receive: Receive, send: Send) -> None:
