@@ -19,7 +19,7 @@ def facts() -> dict[str, Any]:
 
 
 def test_the_card_has_its_chapters_in_order(facts: dict[str, Any]) -> None:
-    """Use, data, quality, groups, thresholds, effects, limits, checks, method."""
+    """Use, data, quality, groups, thresholds, effects, limits, checks, gate, method."""
     chapters = re.findall(r"^## (.*)$", model_card(facts), flags=re.MULTILINE)
     assert chapters == [
         "Intended use",
@@ -30,6 +30,7 @@ def test_the_card_has_its_chapters_in_order(facts: dict[str, Any]) -> None:
         "What drives conversion",
         "Limits",
         "Checks",
+        "The gate before it may serve",
         "Method",
     ]
 
@@ -41,6 +42,10 @@ def test_figures_on_the_card_are_those_of_the_facts(facts: dict[str, Any]) -> No
         assert words.digits(part["value"]) in card
         assert words.range_of(part["low"], part["high"]) in card
     assert words.chance(facts["policy"]["mql"]) in card
+    assert "| champion | not applicable | There is no champion yet. |" in card
+    for column in (*facts["groups"], *facts["segments"]):
+        for level in column["levels"]:
+            assert words.chance(level["observed"]) in card
     for effect in facts["effects"]:
         assert words.chance(effect["importance"]) in card
 

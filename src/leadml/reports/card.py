@@ -188,6 +188,17 @@ def model_card(facts: Fact) -> str:
             [(c["code"], c.get("status"), c["title"], _detail(c)) for c in checks],
         )
 
+    gate = facts.get("gate") or {}
+    if gate.get("lines"):
+        lines += ["## The gate before it may serve", ""]
+        lines += _table(
+            ("Line", "Status", "Sentence"),
+            [
+                (one["name"], str(one["status"]).replace("_", " "), words.signed(one["sentence"]))
+                for one in gate["lines"]
+            ],
+        )
+
     lines += ["## Method", ""]
     size, proof = facts.get("size") or {}, facts.get("proof") or {}
     if size.get("columns"):
