@@ -56,7 +56,7 @@ def main(url: str, kills: int) -> dict[str, float]:
             write(url, round_, writes)
             os._exit(1)
         os.close(writes)
-        time.sleep(0.03 + chance.random() * 0.25)
+        time.sleep(0.03 + chance.random() * 0.12)
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         told = b""

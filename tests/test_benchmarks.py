@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from http_server import serve
 
+from benchmarks.history import history
+from benchmarks.scoring import run as scoring
 from benchmarks.serving.load import ask, request_of
 from benchmarks.serving.run import NEEDED, ratios
 from leadml.settings import Settings
@@ -32,6 +34,32 @@ def test_the_scoring_benchmark_prints_its_figures() -> None:
     ]
     assert len(figures) == 8
     assert all(found and float(found[1].replace(",", "")) > 0 for found in figures)
+
+
+def test_the_compared_leads_have_the_promised_columns() -> None:
+    """Speed is compared on 25 columns, 13 of them categories, with an outcome for every row."""
+    X, y = history(400)
+    assert X.shape == (len(y), 25)
+    assert sum(X[name].dtype.kind not in "iufb" for name in X.columns) == 13
+    assert set(y.tolist()) == {0, 1}
+
+
+def test_shortfalls_of_scoring_are_named() -> None:
+    """Ratios divide a peer's time by leadml's; what is slower or larger than needed is said."""
+    both = scoring.BOTH
+    seconds = {
+        ("leadml", both): 20e-6,
+        ("lightgbm", both): 1.9e-3,
+        ("lightgbm", scoring.ONE): 60e-6,
+    }
+    found = scoring.ratios(seconds)
+    assert found == pytest.approx({"pred_contrib / leadml": 95, "Booster.predict / leadml": 3})
+    figures = {"one lead, µs": 20.0, "1 M leads, leads/s": 4e5, "1 M leads, extra MB": 501.0}
+    assert scoring.shortfalls(found, figures) == [
+        "pred_contrib / leadml is 95, needed 100",
+        "1 M leads, extra MB is 501, needed at most 500",
+    ]
+    assert scoring.shortfalls({}, {"1 M leads, leads/s": 299_999.0}) != []
 
 
 def test_ratios_of_servers_are_those_needed() -> None:
