@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from openapi_spec_validator import OpenAPIV2SpecValidator, OpenAPIV30SpecValidator
 from starlette.testclient import TestClient
 
 from leadml.api.app import create_app
-from leadml.api.documents import address_of
+from leadml.api.documents import FILES, address_of
 from leadml.service.serving import Serving
 from leadml.settings import Settings
 from tests import held
@@ -75,3 +77,56 @@ def test_a_strange_host_is_not_repeated(host: bytes) -> None:
     """A header that is no host name never reaches the document."""
     scope = {"scheme": "http", "headers": [(b"host", host)], "server": ("127.0.0.1", 8000)}
     assert address_of(scope) == "http://127.0.0.1:8000"
+
+
+ASKED: dict[str, tuple[str, Any]] = {
+    "score": ("/v1/score", {"lead_id": "A1", "lead": {"employees": 240, "colour": "red"}}),
+    "scores": ("/v1/scores", {"leads": [{"lead": {"employees": 3}}, {"lead": {"employees": "x"}}]}),
+    "reportOutcomes": (
+        "/v1/outcomes",
+        {
+            "outcomes": [
+                {"lead_id": "A1", "outcome": "accepted", "details": {"budget": "5000"}},
+                {"lead_id": "A1", "outcome": "rejected"},
+            ]
+        },
+    ),
+    "reportEvents": ("/v1/events", {"events": [{"lead_id": "A1", "event": "call"}]}),
+    "previewPolicy": ("/v1/policy/preview", {"leads_per_week": 40}),
+}
+
+
+def test_real_answers_are_described(tmp_path: Path) -> None:
+    """Whatever the server answers to what a CRM asks fits both older documents."""
+    settings = Settings(database_url=f"sqlite:///{tmp_path / 'leadml.db'}")
+    with TestClient(create_app(settings, held.serving())) as client:
+        documents = [client.get(f"/{name}").json() for name in FILES[1:]]
+        answers = {name: client.post(path, json=body) for name, (path, body) in ASKED.items()}
+        for path, item in documents[0]["paths"].items():
+            if "get" in item and ("{" not in path or path.startswith("/v1/leads/{id}")):
+                name = item["get"]["operationId"]
+                answers[name] = client.get(path.replace("{id}", "A1"))
+    assert len(answers) > 15
+    for name, answer in answers.items():
+        for document in documents:
+            problem = problem_with(document, name, answer.status_code, answer.json())
+            assert problem is None, f"{name} {answer.status_code}: {problem}"
+    refused = {name for name, answer in answers.items() if answer.status_code >= 400}
+    assert refused <= {"previewPolicy", "policyCurve", "performance"}
+
+
+def problem_with(document: dict[str, Any], name: str, status: int, answer: Any) -> str | None:
+    """Why an answer does not fit what a document says of it; None if it does."""
+    operation = next(
+        each
+        for item in document["paths"].values()
+        for each in item.values()
+        if each["operationId"] == name
+    )
+    said = operation["responses"].get(str(status))
+    if said is None:
+        return "this status is not described"
+    schema = said.get("schema") or said["content"]["application/json"]["schema"]
+    whole = {key: document[key] for key in ("definitions", "components") if key in document}
+    error = next(jsonschema.Draft4Validator({**schema, **whole}).iter_errors(answer), None)
+    return None if error is None else f"{error.json_path}: {error.message}"
