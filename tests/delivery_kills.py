@@ -71,7 +71,7 @@ def main(url: str, kills: int) -> dict[str, float]:
     worker = work(url)
     worker.start()
     store = Store(url, wait_s=10)
-    while time.monotonic() - begun < 120:
+    while time.monotonic() - begun < 60 + kills:
         standing = store.outgoing.standing()
         if standing.waiting == standing.unsorted == 0:
             break

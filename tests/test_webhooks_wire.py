@@ -1,5 +1,7 @@
 """leadml.webhooks.wire: calls end in time, read little, tell nothing."""
 
+import io
+import logging
 import ssl
 import time
 from datetime import UTC, datetime, timedelta
@@ -12,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from receiver import Answer, receiver
 
+from leadml.api.log import configure
 from leadml.webhooks import Guard
 from leadml.webhooks.reply import MOST_READ, CallFailed, Reply, retry_after_s
 from leadml.webhooks.wire import Wire
@@ -35,6 +38,17 @@ def test_a_call_sends_and_reads(wire):
     assert call.headers["x-asked"] == "1"
     assert call.headers["user-agent"].startswith("leadml/")
     assert (reply.status, reply.text, reply.headers["x-said"]) == (201, "hello", "yes")
+
+
+def test_calls_leave_no_trace_in_the_log(wire, caplog):
+    """Whatever level the log has, our own calls write neither address nor key into it."""
+    caplog.set_level("INFO")
+    with receiver() as there:
+        wire.call("POST", there.url + "/services/secret", headers={"authorization": "Bearer key"})
+    assert caplog.records == []
+    configure("debug", "text", io.StringIO())
+    for name in ("httpcore.http11", "httpx", "hubspot.crm.contacts.rest", "slack_sdk.webhook"):
+        assert not logging.getLogger(name).isEnabledFor(logging.INFO)
 
 
 def test_the_environment_sends_nothing_elsewhere(wire, monkeypatch):

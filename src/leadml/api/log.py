@@ -28,6 +28,8 @@ None of them ever holds a value of a lead. A new one is a decision, not an accid
 """
 
 _PLACES_SHOWN: Final = 8
+_TALKATIVE: Final = ("httpcore", "httpx", "hubspot", "simple_salesforce", "slack_sdk", "urllib3")
+"""Clients that would write addresses, keys and answers of other systems into the log."""
 
 
 def configure(level: str, style: str, stream: TextIO) -> None:
@@ -72,6 +74,8 @@ def configure(level: str, style: str, stream: TextIO) -> None:
     root.handlers = [handler]
     root.setLevel(level.upper())
     logging.getLogger("uvicorn").setLevel("WARNING" if level == "info" else level.upper())
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel("WARNING")
 
 
 def _fault_without_message(

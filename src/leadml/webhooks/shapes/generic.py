@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from leadml.webhooks.parcel import Message, Receiver, Reception, invalid_option, reception_of
 from leadml.webhooks.reply import CallFailed
 from leadml.webhooks.signing import signed_headers
+from leadml.webhooks.tokens import check_credential
 
 if TYPE_CHECKING:
     from leadml.webhooks.wire import Wire
@@ -24,6 +25,8 @@ def check(receiver: Receiver) -> None:
     """No options; a credential is sent as a bearer token."""
     for name in receiver.options:
         raise invalid_option(name, "a generic webhook has no options")
+    if receiver.credential is not None:
+        check_credential(receiver)
 
 
 def body_of(message: Message, lead_fields: Sequence[str] = ()) -> str:
