@@ -36,8 +36,10 @@ def test_a_level_effect_moves_by_its_difference(a: float, b: float) -> None:
 
 def test_a_level_that_is_new_counts_from_nothing() -> None:
     """A category's level that the older version did not know moved by all it has."""
-    new = {"kind": "category", "points": [{"level": "a", "log_odds": 0.6, "share": 0.5},
-                                          {"level": "b", "log_odds": 0.0, "share": 0.5}]}  # fmt: skip
+    points = [
+        {"level": level, "log_odds": x, "share": 0.5} for level, x in (("a", 0.6), ("b", 0.0))
+    ]
+    new = {"kind": "category", "points": points}
     old = {"kind": "category", "points": [{"level": "b", "log_odds": 0.0, "share": 1.0}]}
     assert effect_moved(new, old) == pytest.approx(0.6 * math.sqrt(0.5))
 
