@@ -118,7 +118,7 @@ class Served:
     def plan(self) -> ThresholdPlan:
         """What is asked of the lines: by people, else by the training."""
         if self.changed is not None:
-            return ThresholdPlan.from_dict(self.changed.policy["plan"])
+            return _plan_in(self.changed)
         told = self.facts.get("plan")
         if told is None:
             return ThresholdPlan(capacity_per_week=self.policy.capacity_per_week)
@@ -130,14 +130,24 @@ class Served:
         Raises
         ------
         PlanNotApplicable
-            The model does not carry the leads to draw them on.
+            The model does not carry the leads to draw them on, or the version no plan.
         """
         if changed is None:
             return self
-        plan = ThresholdPlan.from_dict(changed.policy["plan"])
+        plan = _plan_in(changed)
         policy = policy_of(self.cohort, plan, str(changed.version))
         versions = Versions(self.versions.model, policy.version)
         return replace(self, policy=policy, versions=versions, changed=changed)
+
+
+def _plan_in(changed: PolicyVersion) -> ThresholdPlan:
+    plan = changed.policy.get("plan")
+    if not isinstance(plan, dict):
+        raise PlanNotApplicable(
+            f"version {changed.version} of the policy holds no plan",
+            fix="write one: PUT /v1/policy",
+        )
+    return ThresholdPlan.from_dict(plan)
 
 
 class Serving:
