@@ -134,12 +134,10 @@ _PROPOSED: Final = (Stage.COLD, Stage.NURTURE, Stage.MQL, Stage.SQL)
 
 def _answers(on: sa.Connection, since_us: int) -> dict[str, Any]:
     s, o = tables.stages.c, tables.outcomes.c
-    proposed = (
-        sa.select(s.lead_id, sa.func.max(s.at_us).label("at_us"))
-        .where(s.stage == str(Stage.MQL), s.at_us >= since_us)
-        .group_by(s.lead_id)
-    )
-    at: dict[str, int] = {row[0]: row[1] for row in on.execute(proposed)}
+    proposed = sa.select(s.lead_id, s.at_us).where(s.stage == str(Stage.MQL), s.at_us >= since_us)
+    at: dict[str, int] = {}
+    for lead_id, at_us in on.execute(proposed):  # grouped here: the database would leave its index
+        at[lead_id] = max(at_us, at.get(lead_id, 0))
     said: dict[str, tuple[int, str, str]] = {}
     chosen = sa.select(o.lead_id, o.occurred_us, o.outcome, o.reason).where(
         o.outcome.in_([str(outcome) for outcome in Outcome]), o.occurred_us >= since_us

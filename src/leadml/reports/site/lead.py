@@ -90,14 +90,16 @@ def _plain(told: Fact) -> str:
             times=f"{times:.1f}" if times < 9.95 else f"{times:.0f}",
             usual=words.chance(float(usual)),
         )
-    lines = [(name, decision.get(f"{name}_line")) for name in ("mql", "sql")]
-    for name, line in lines:
-        if line is not None and line <= 1:
-            above = probability >= float(line)
-            key = f"lead.{'above' if above else 'below'}"
-            said += " " + say(key, stage=stage_name(name), line=words.chance(float(line)))
-            if not above:
-                break
+    lines = {name: decision.get(f"{name}_line") for name in ("mql", "sql")}
+    if lines["mql"] is None or lines["sql"] is None:
+        return said
+    mql, sql = float(lines["mql"]), float(lines["sql"])
+    key = "below" if probability < mql else "between" if probability < sql else "above"
+    shown = {
+        name: words.chance(line) if line <= 1 else say("thresholds.nobody")
+        for name, line in (("mql", mql), ("sql", sql))
+    }
+    said += " " + say(f"lead.{key}", **shown)
     return said
 
 

@@ -326,8 +326,9 @@ TEXTS: Final[Mapping[str, str]] = {
     "lead.plain_days": "About **{chance}** leads like this one become a customer within {days} "
     "days.",
     "lead.times": "That is {times} times the usual {usual}.",
-    "lead.above": "It stands above the {stage} line ({line}).",
-    "lead.below": "It stands below the {stage} line ({line}).",
+    "lead.above": "It stands above the MQL line ({mql}) and the SQL line ({sql}).",
+    "lead.between": "It stands above the MQL line ({mql}) and below the SQL line ({sql}).",
+    "lead.below": "It stands below the MQL line ({mql}).",
     "lead.way": "Way through the stages",
     "lead.why": "Why {chance} and not the typical {base}",
     "lead.why_sub": "Each reason multiplies the odds; together they give exactly this lead’s "
