@@ -209,7 +209,6 @@ def test_files_are_brought_in_by_command(world: World) -> None:
     """`leadml import` does the same with files, and tells what it did."""
     write_history(simulate(600, seed=3), world.folder)
     world.serve_hand_made()
-    Store(world.settings.database_url).migrate()
     files = [str(world.folder / name) for name in ("leads.csv", "outcomes.csv")]
     found = world.run("import", *files, "--consent", "contact_consent")
     assert found["leads"] == {"accepted": 600, "duplicates": 0, "refused": 0}
@@ -223,6 +222,29 @@ def test_files_are_brought_in_by_command(world: World) -> None:
     told = world.run("outcomes", "export", "--output", str(world.folder / "next.parquet"))
     assert told["n_rows"] + sum(told["n_left_out"].values()) == 600
     assert load_config(world.folder / "next.toml").horizon_days == 60  # the champion's
+
+
+def test_one_table_with_its_outcomes_is_brought_in(world: World) -> None:
+    """Outcomes that stand beside the leads are reports of wins, late ones too."""
+    history = simulate(600, seed=3)
+    write_history(history, world.folder)
+    world.serve_hand_made()
+    Store(world.settings.database_url).migrate()
+    (world.folder / "one.toml").write_text(
+        'target = "converted"\npositive = "1"\nid = "lead_id"\ncreated_at = "created_at"\n'
+        'outcome_at = "converted_at"\ndrop = ["phone"]\n'
+    )
+    found = world.run(
+        "import", str(world.folder / "leads.csv"), "--config", str(world.folder / "one.toml")
+    )
+    wins = int(history.leads["converted_at"].notna().sum())
+    assert found["leads"]["accepted"] == 600
+    assert found["outcomes"] == {"accepted": wins, "duplicates": 0, "refused": 0}
+    store = Store(world.settings.database_url)
+    [record] = store.decisions(sample=1)
+    store.close()
+    assert not {"lead_id", "phone", "converted", "converted_at"} & record["inputs"].keys()
+    assert "created_at" in record["inputs"]
 
 
 def test_live_truth_leaves_the_past_aside(world: World) -> None:

@@ -494,13 +494,13 @@ class Leadml:
     # --- looking back ---------------------------------------------------------------
 
     @contextmanager
-    def _memory(self) -> Iterator[Memory]:
-        """The memory that the settings name; one that was never made is no memory."""
+    def _memory(self, *, make: bool = False) -> Iterator[Memory]:
+        """The memory that the settings name; unless ``make``, one must be there."""
         from leadml.service.memory import Memory
 
         url = self.settings.database_url
         path = Path(url.removeprefix("sqlite:///"))
-        if url.startswith("sqlite:///") and not path.exists():
+        if not make and url.startswith("sqlite:///") and not path.exists():
             raise FileMissing(
                 f"there is no memory '{path}'",
                 fix="leadml serve makes one; or correct LEADML_DATABASE_URL",
@@ -678,9 +678,9 @@ class Leadml:
             key, created_at = joined.key, joined.created_at
             reports = list(reports_of(told, key=key, outcome_at=joined.outcome_at))
         else:
-            labelled = replace(asked, as_of="", horizon_days=None)
+            ever = replace(asked, as_of="", horizon_days=None, created_at="", outcome_at="")
             column = outcome_at or asked.outcome_at
-            won = frame[label(frame, labelled).converted == 1]
+            won = frame[label(frame, ever).converted == 1]
             reports = list(reports_of(won[[key, column]], key=key, outcome_at=column))
         arrivals = arrivals_of(
             frame, key=key, created_at=created_at, consent=consent, left_out=left_out
@@ -688,9 +688,8 @@ class Leadml:
         progress("reading the tables", 1, 1)
         found = Brought()
         done, total = 0, len(frame) + len(reports)
-        with self._memory() as memory:
-            serving_policy = memory.policy()
-            served = served.under(serving_policy)
+        with self._memory(make=True) as memory:
+            served = served.under(memory.policy())
             while part := list(islice(arrivals, _PART)):
                 found.add(bring(memory, served, part, []))
                 done += len(part)
