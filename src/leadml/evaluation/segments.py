@@ -45,7 +45,7 @@ def levels_of(
         Missing is "not given", levels beyond the most frequent or of fewer than 20 leads
         are "others".
     """
-    texts = [text_of(value) for value in values]
+    texts = _texts(values)
     distinct = {text for text in texts if text is not None}
     if len(distinct) > _FEW_NUMBERS and (found := _ranges(texts, distinct)) is not None:
         return found
@@ -61,6 +61,20 @@ def levels_of(
         others = left[0]
     names = [NOT_GIVEN if text is None else text if text in kept else others for text in texts]
     return names, _present([*(t for t in ranked if t in kept), others, NOT_GIVEN], names)
+
+
+def _texts(values: Sequence[Any] | NDArray[Any]) -> list[str | None]:
+    """Values as texts; equal texts are read once."""
+    memory: dict[str, str | None] = {}
+    texts = []
+    for value in values:
+        if type(value) is not str:
+            texts.append(text_of(value))
+            continue
+        if value not in memory:
+            memory[value] = text_of(value)
+        texts.append(memory[value])
+    return texts
 
 
 def _present(order: Sequence[str], names: Sequence[str]) -> list[str]:
