@@ -19,12 +19,12 @@ from tests import hand_made, held
 from tests.http_server import serve
 
 LEAD = {"lead": hand_made.leads(1)[0]}
-LIMIT = 40
+LIMIT = 12
 
 
 @pytest.fixture(scope="module")
 def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, list[str]]]:
-    """A server that lets each of two keys ask forty times a second."""
+    """A server that lets each of two keys ask twelve times a second."""
     folder: Path = tmp_path_factory.mktemp("limited")
     url = f"sqlite:///{folder / 'leadml.db'}"
     store = Store(url)
@@ -67,7 +67,7 @@ def test_callers_do_not_share_a_limit_and_few_are_kept() -> None:
 
 
 def test_at_most_one_percent_more_passes_under_load(limited: tuple[str, list[str]]) -> None:
-    """Two keys that ask as fast as they can get their forty a second each, never 1 % more."""
+    """Two keys that ask as fast as they can get their twelve a second each, never 1 % more."""
     address, keys = limited
     seconds = 2.5
 
