@@ -18,6 +18,7 @@ import pytest
 from leadml.leads.estimate import wilson
 from leadml.reports import words
 from leadml.reports.site import texts
+from leadml.reports.site.overview import overview_page
 from leadml.reports.site.render import assets
 from leadml.service.serving import Serving
 from leadml.settings import Settings
@@ -91,6 +92,19 @@ def test_every_page_tells_its_facts_as_json(place: Place, path: str) -> None:
     facts = place.facts(path)
     assert facts["page"] in path or (facts["page"], path) == ("overview", "/")
     assert "format=json" in place.get(path).text
+
+
+def test_overview_tells_what_did_not_reach_other_systems(place: Place) -> None:
+    """Messages given up and messages that wait for long are alarms; a few seconds are none."""
+    facts = place.facts("/")
+    fresh = {"waiting": 3, "unsorted": 1, "dead": 0, "oldest_s": 4.0}
+    said = [
+        {alarm["said"] for alarm in overview_page({**facts, "deliveries": now})["alarms"]}
+        for now in (fresh, fresh | {"dead": 2}, fresh | {"oldest_s": 7_200.0})
+    ]
+    (dead,), (late,) = said[1] - said[0], said[2] - said[0]
+    assert "given up after three days: 2." in dead
+    assert "other systems: 4, the oldest for 120 minutes" in late
 
 
 def test_overview_counts_what_the_database_holds(place: Place) -> None:

@@ -59,7 +59,8 @@ class Overview:
             while nothing can be told), ``weeks`` (decisions by proposed stage),
             ``proposals`` (a week, by leads that became MQL), ``stages``, ``next`` (leads to
             work), ``answers``, ``is_counting`` (``live`` takes a moment longer),
-            ``memory`` (``on``, ``off`` or why it cannot be asked).
+            ``deliveries`` (how far webhooks are), ``memory`` (``on``, ``off`` or why it
+            cannot be asked).
         """
         found: dict[str, Any] = {
             "page": "overview",
@@ -72,6 +73,7 @@ class Overview:
             "next": [],
             "answers": None,
             "is_counting": False,
+            "deliveries": None,
             "memory": "off",
             "today": datetime.now(UTC).date().isoformat(),
         }
@@ -96,6 +98,7 @@ class Overview:
             "proposals": self.fresh.get("proposals", self._proposals),
             "answers": self.fresh.get("answers", self._answers),
             "next": self.leads.queue(NEXT_SHOWN)["leads"],
+            "deliveries": store.outgoing.standing().as_dict(),
         }
         if served is not None:
             key = ("live", served.versions)

@@ -22,6 +22,10 @@ FEWEST_SEEN = 100
 """Matured leads from which what happened here speaks louder than the training."""
 
 FEWEST_IN_WEEK = 10
+
+LONG_WAIT_S = 900.0
+"""A message that waits longer is worth a look, in seconds."""
+
 _TONES = {"trust": "pass", "rank": "warn", "provisional": "warn", "no": "fail"}
 _FILLS = (("sql", "f-sql"), ("mql", "f-mql"), ("nurture", "f-pale"), ("cold", "f-rest"))
 _DO = {
@@ -121,10 +125,24 @@ def _alarms(told: Fact) -> list[dict[str, str]]:
     if told["is_counting"]:
         said = say("overview.counting")
         found.append({"tone": "note", "said": said, "address": "/", "todo": say("overview.reload")})
+    found += _undelivered(told.get("deliveries") or {})
     if told["memory"] not in ("on", "off"):
         said = say("overview.memory_down", why=told["memory"])
         found.append({"tone": "fail", "said": said, "address": "", "todo": ""})
     return found
+
+
+def _undelivered(deliveries: Fact) -> list[dict[str, str]]:
+    """Messages to other systems that were given up or wait for long."""
+    said = []
+    if deliveries.get("dead"):
+        said.append(say("overview.dead_letters", n=words.count(deliveries["dead"])))
+    waited_s = deliveries.get("oldest_s", 0.0)
+    if waited_s > LONG_WAIT_S:
+        minutes = words.count(int(waited_s // 60))
+        n = words.count(deliveries["waiting"] + deliveries["unsorted"])
+        said.append(say("overview.undelivered", n=n, minutes=minutes))
+    return [{"tone": "warn", "said": text, "address": "", "todo": ""} for text in said]
 
 
 def _tiles(told: Fact, over: Sequence[Fact]) -> list[dict[str, str]]:

@@ -189,6 +189,10 @@ TEXTS: Final[Mapping[str, str]] = {
     "overview.do_lines": "Move the line",
     "overview.do_model": "See the model",
     "overview.memory_down": "The memory cannot be used: {why}",
+    "overview.dead_letters": "Messages to other systems were given up after three days: {n}. "
+    "`leadml webhooks list` names the receivers; a replay sends them again.",
+    "overview.undelivered": "Messages wait for other systems: {n}, the oldest for {minutes} "
+    "minutes. `leadml webhooks list` names the receivers.",
     "overview.counting": "What became of the leads scored here is being counted.",
     "overview.reload": "Look again",
     "overview.tiles": "Last complete week, and what MQLs are worth",
