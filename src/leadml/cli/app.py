@@ -19,6 +19,7 @@ from leadml.cli import (
     log,
     models,
     people,
+    policy,
     scoring,
 )
 from leadml.cli.console import say
@@ -53,6 +54,7 @@ app.add_typer(hooks.app, name="webhooks")
 app.command("deliver", short_help="Send webhooks: a worker of its own.")(hooks.deliver)
 app.command("serve", short_help="Serve the champion over HTTP.")(scoring.serve)
 app.command("score", short_help="Score a file of leads.")(scoring.score)
+app.add_typer(policy.app, name="policy")
 app.command("import", short_help="Bring a history into the memory.")(lessons.bring)
 app.add_typer(lessons.app, name="outcomes")
 app.command("monitor", short_help="Hold what was predicted against what happened.")(

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from leadml.registry.tracking import Registry
     from leadml.service.memory import Memory
+    from leadml.service.policies import Policies
     from leadml.service.serving import Served
     from leadml.training.config import TrainConfig
     from leadml.training.rivals import Rival
@@ -511,6 +512,19 @@ class Leadml:
             yield memory
         finally:
             memory.close()
+
+    @contextmanager
+    def policies(self) -> Iterator[Policies]:
+        """The policy of the champion, to be looked at, tried and changed; see the class."""
+        from leadml.service.policies import Policies
+        from leadml.service.serving import Serving
+
+        with self._memory(make=True) as memory:
+            serving = Serving.of(self.settings, trial=False)
+            serving.refresh()
+            serving.follow_policy(memory.policy)
+            serving.refresh_policy()
+            yield Policies(memory, serving)
 
     def monitor(
         self, weeks: int = 12, *, track: bool = True, progress: Progress = silent
