@@ -32,6 +32,15 @@ def test_refusals_are_counted_whichever_way_the_column_asks(name, given, refused
     assert points == {"may be contacted": 2550, "refused": 300, "not recorded": 150}
 
 
+def test_the_outcome_of_few_is_not_told():
+    """Fewer than twenty refusals are counted, but what became of them is nobody's business."""
+    values = np.array(["No"] * 3000, dtype=object)
+    values[:2] = "Yes"
+    found = run(history(add={"Do Not Call": values}))
+    assert found.evidence["figures"][0]["share_refused"] == 0.0007
+    assert [p["name"] for p in found.evidence["shares"][0]["points"]] == ["may be contacted"]
+
+
 def test_learning_from_consent_is_said():
     """A consent column that nobody set aside is named as learned from."""
     found = run(history(add={"consent": answers("yes", "no")}))

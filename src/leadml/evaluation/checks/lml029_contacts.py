@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leadml.evaluation.checks.finding import Check, Finding
-from leadml.evaluation.checks.shares import shares_of
+from leadml.evaluation.checks.shares import LEVEL_FROM, shares_of
 from leadml.evaluation.checks.table import CheckInput, Reading, counted
 from leadml.leads.estimate import percent
 
@@ -185,5 +185,5 @@ def _drawn(data: CheckInput, name: str, codes: NDArray[np.int64]) -> dict[str, A
         "what": "converted",
         "column": name,
         "base": round(float(data.outcome.mean()), 4) if data.outcome.size else 0.0,
-        "points": shares_of(["sound", "leads nowhere", "empty"], masks, data.outcome),
+        "points": shares_of(["sound", "leads nowhere", "empty"], masks, data.outcome, LEVEL_FROM),
     }

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leadml.evaluation.checks.finding import Check, Finding
-from leadml.evaluation.checks.shares import shares_of
+from leadml.evaluation.checks.shares import LEVEL_FROM, shares_of
 from leadml.evaluation.checks.table import CheckInput, listed
 from leadml.leads.estimate import percent
 from leadml.leads.vocabulary import Role
@@ -66,7 +66,7 @@ def run(data: CheckInput) -> Finding:
                 "what": "converted",
                 "column": name,
                 "base": round(float(data.outcome.mean()), 4) if data.outcome.size else 0.0,
-                "points": shares_of(names, masks, data.outcome),
+                "points": shares_of(names, masks, data.outcome, LEVEL_FROM),
             }
         )
     if not looked:

@@ -13,19 +13,21 @@ from leadml.evaluation.checks.table import CheckInput, Reading
 from leadml.evaluation.metrics import Floats
 from leadml.leads.estimate import wilson
 
-__all__ = ["NOT_GIVEN", "course_of", "shares_by", "shares_of"]
+__all__ = ["LEVEL_FROM", "NOT_GIVEN", "course_of", "shares_by", "shares_of"]
 
 NOT_GIVEN: Final = "not given"
 _LEVELS: Final = 7
 _RANGES: Final = 5
-_LEVEL_FROM: Final = 20
+LEVEL_FROM: Final = 20
+"""Fewest leads for which a level is told by its name."""
+
 _LONGEST: Final = 40
 _PARTS: Final = 10
 _MONTHS: Final = 24
 
 
 def shares_of(
-    names: list[str], inside: list[NDArray[np.bool_]], so: Floats
+    names: list[str], inside: list[NDArray[np.bool_]], so: Floats, fewest: int = 1
 ) -> list[dict[str, Any]]:
     """Points of a chart: ``name``, ``n``, ``rate``, ``low``, ``high`` (95 %, Wilson).
 
@@ -34,14 +36,14 @@ def shares_of(
     names
         One for each group of rows.
     inside
-        Masks of shape (n,), one for each name; groups without rows are left out.
+        Masks of shape (n,), one for each name; groups of fewer rows than ``fewest`` are left out.
     so
         Shape (n,): 1 where it is so, 0 where not.
     """
     points = []
     for name, rows in zip(names, inside, strict=True):
         n = int(rows.sum())
-        if n:
+        if n >= fewest:
             hits = float(so[rows].sum())
             low, high = wilson(hits, n)
             rate = round(hits / n, 4)
@@ -111,7 +113,7 @@ def _month(seconds: float) -> str:
 def _levels(reading: Reading) -> tuple[list[str], NDArray[np.int64]]:
     filled = reading.numbers[~reading.missing].astype(np.int64)
     counts = np.bincount(filled, minlength=len(reading.levels))
-    kept = [i for i in np.argsort(-counts, kind="stable")[:_LEVELS] if counts[i] >= _LEVEL_FROM]
+    kept = [i for i in np.argsort(-counts, kind="stable")[:_LEVELS] if counts[i] >= LEVEL_FROM]
     place = np.full(len(reading.levels) + 1, len(kept))
     place[kept] = np.arange(len(kept))
     place[-1] = -1
