@@ -25,6 +25,8 @@ REQUIREMENT: Final = "django-crm>=1.35,<2"
 OLDEST: Final = (3, 12)
 ADMIN: Final = ("admin@example.com", "only-on-this-machine")
 STARTS_WITHIN_S: Final = 60.0
+RETRIED_S: Final = 150.0
+"""Within this time the CRM has sent a webhook a second time."""
 HOME: Final = Path(__file__).parent
 
 
@@ -101,7 +103,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def until(what: str, look: Any, within_s: float = 30.0) -> Any:
+def until(what: str, look: Any, within_s: float = RETRIED_S) -> Any:
     """What ``look`` returns once that is true.
 
     Raises
@@ -223,7 +225,7 @@ def running(commands: Path, folder: Path, near: str) -> Iterator[Crm]:
     crm.manage("migrate", "--run-syncdb")
     crm.manage("create_default_admin")
     server = [str(commands / "uvicorn"), "crm.asgi:application", "--port", str(port)]
-    worker = [str(commands / "celery"), "-A", "crm", "worker", "--pool", "solo"]
+    worker = [str(commands / "celery"), "-A", "crm", "worker", "--pool", "solo", "--beat"]
     with (
         (folder / "server.log").open("w") as server_log,
         (folder / "worker.log").open("w") as worker_log,

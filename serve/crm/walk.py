@@ -356,8 +356,9 @@ def _stage(leadml: str, key: str, lead_id: str) -> str:
 
 def _said(told: Told, leadml: str, key: str, lead_id: str) -> None:
     """Print what leadml remembers of the lead."""
-    history = _ask(leadml, key, f"/v1/leads/{lead_id}/history")
-    told.say(f"leadml remembers: {json.dumps(history)[:600]}")
+    for entry in _ask(leadml, key, f"/v1/leads/{lead_id}/history")["history"]:
+        score = f" {entry['score']}" if "score" in entry else ""
+        told.say(f"{entry['at'][11:19]} {entry['event']}{score}: {entry['stage']}")
 
 
 def _look(crm: Crm, lead_id: str, picture: Path) -> None:
@@ -397,7 +398,7 @@ def main() -> int:
         folder = asked.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         try:
             seconds = round_trip(folder, asked.picture)
-        except NoCrm as problem:
+        except (NoCrm, TimeoutError) as problem:
             sys.stderr.write(f"{problem}\n")
             return 1
     sys.stdout.write(f"{sum(seconds.values()):6.1f} s  in all\n")
