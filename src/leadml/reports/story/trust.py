@@ -73,9 +73,11 @@ def _row(check: Fact) -> dict[str, Any]:
         "reason": (str(check.get("reason") or "") or "no reason was given") if silenced else "",
         "fix": str(check.get("fix") or "") if status == "found" else "",
         "figures": _figures(evidence) if shown else None,
-        "charts": [_drawn(str(check["code"]), part) for part in evidence.get("shares") or ()]
-        if shown
-        else [],
+        "charts": [
+            _drawn(str(check["code"]), part)
+            for part in (evidence.get("shares") or () if shown else ())
+            if len(part["points"]) > 1
+        ],
         "page": str(check.get("page") or ""),
         "tone": tone,
         "word": word,
