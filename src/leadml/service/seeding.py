@@ -206,6 +206,8 @@ def _consent(value: Any) -> bool | None:
 
 def _plain(value: Any) -> Any:
     """A value of a frame as JSON has it."""
+    if isinstance(value, datetime):
+        return value.isoformat()
     return value.item() if hasattr(value, "item") else value
 
 

@@ -30,7 +30,7 @@ def lead_page(told: Fact) -> dict[str, Any]:
     """Score, chance in words, its way, its reasons, its score through time, what happened."""
     attributes, lead_id = told["attributes"], str(told["lead_id"])
     latest, decision, explained = told.get("latest"), told["decision"], told["explained"]
-    open_steps = set(told["open_steps"])
+    open_steps = set(told["open_steps"]) if told["stage"] != "customer" else set()
     scores = [entry for entry in told["history"] if entry["event"] == "scored"]
     return {
         "title": name_of_lead(attributes, lead_id),
@@ -123,7 +123,7 @@ def _way(told: Fact) -> list[dict[str, Any]]:
             if i > here
             else "done"
             if each in entered
-            else "skip",
+            else "passed",
             "at": entered.get(each, "") if i <= here else "",
             "note": say(f"way.{each}") if i > here else "",
         }
