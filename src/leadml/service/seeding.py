@@ -25,9 +25,7 @@ MONTHS: Final = 7
 LATER: Final = 0.35
 """Share of the leads that are scored again, after they came back or stayed away."""
 
-NOT_SENT: Final = frozenset(
-    {"lead_id", "created_at", "converted", "converted_at", "email", "phone"}
-)
+NOT_SENT: Final = frozenset({"lead_id", "converted", "converted_at", "email", "phone"})
 REASONS: Final = (
     "Wrong size",
     "No budget",
