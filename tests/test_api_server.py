@@ -89,7 +89,7 @@ def _address(process: subprocess.Popen[str], said: list[str]) -> str:
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline and process.poll() is None:
         for line in said:
-            found = re.search(r"on (http://127\.0\.0\.1:\d+)", line)
+            found = re.search(r"on (http://(?:127\.0\.0\.1|0\.0\.0\.0):\d+)", line)
             if found:
                 return found[1]
         time.sleep(0.01)

@@ -14,6 +14,7 @@ from test_api_server import LEAD, running
 
 from leadml.registry.aliases import Named
 from leadml.registry.champion import write_pointer
+from leadml.store import Store
 from tests import hand_made
 
 
@@ -85,3 +86,39 @@ def test_dead_worker_is_replaced(models: Path) -> None:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
+
+
+def test_keys_of_all_workers(models: Path) -> None:
+    """With a key the server listens elsewhere; revoked, it ends in all workers within 5 s."""
+    store = Store(f"sqlite:///{models / 'leadml.db'}")
+    store.migrate()
+    text, key = store.create_key("crm", ["read", "score"])
+    more = {"LEADML_WORKERS": "2", "LEADML_HOST": "0.0.0.0"}
+    with running(models, **more) as (process, announced, said):
+        try:
+            _keys_end_everywhere(announced.replace("0.0.0.0", "127.0.0.1"), store, text, key.prefix)
+            assert any("for keys and signed-in people" in line for line in said)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(20)
+    store.close()
+
+
+def _keys_end_everywhere(address: str, store: Store, text: str, prefix: str) -> None:
+    headers = {"authorization": f"Bearer {text}"}
+
+    def ask(headers: dict[str, str]) -> int:
+        return httpx.get(address + "/v1/model", headers=headers).status_code
+
+    # a new connection each time, so that both workers answer some
+    assert {ask(headers) for _ in range(20)} == {200}
+    assert {ask({}) for _ in range(20)} == {401}
+    assert httpx.get(address + "/health/live").status_code == 200
+    answer = httpx.post(address + "/v1/score", json={**LEAD, "lead_id": "L9"}, headers=headers)
+    assert answer.json()["decision_id"]
+    store.revoke_key(prefix)
+    revoked = latest = time.monotonic()
+    while time.monotonic() < revoked + 6:
+        if ask(headers) == 200:
+            latest = time.monotonic()
+    assert latest - revoked < 5
