@@ -231,7 +231,9 @@ def test_axe_finds_nothing_serious(browser: Any, address: str, width: int, schem
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "dark"), (1280, "light"), (360, "light")])
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(390, "dark"), (1280, "dark"), (1280, "light"), (360, "light")]
+)
 def test_axe_finds_nothing_serious_elsewhere(
     browser: Any, address: str, width: int, scheme: str
 ) -> None:
