@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -206,3 +208,40 @@ def test_moments_are_read_as_they_happened(store: Store) -> None:
     at = datetime(2026, 3, 2, 9, 0, 0, 1, tzinfo=UTC)
     store.lives.happen([Happening("L1", "page_view", at)])
     assert store.lives.history("L1")[0]["at"] == "2026-03-02T09:00:00.000001Z"
+
+
+def test_pages_are_found_by_index(tmp_path: Path) -> None:
+    """No page, queue or search by id walks over all leads or sorts them."""
+    store = Store(f"sqlite:///{tmp_path / 'leadml.db'}")
+    store.migrate()
+    fill(store, 5)
+    asked: list[str] = []
+    engine = store._database._reading
+    sa.event.listen(
+        engine,
+        "before_cursor_execute",
+        lambda on, cursor, statement, parameters, context, many: asked.append(
+            " ".join(
+                row[3]
+                for row in cursor.connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            )
+        ),
+    )
+    after = (0.5, "L1")
+    for look in (
+        lambda: store.lives.page(5),
+        lambda: store.lives.page(5, after=after),
+        lambda: store.lives.page(5, stage=Stage.MQL),
+        lambda: store.lives.page(5, stage=Stage.MQL, after=after),
+        lambda: store.lives.waiting(5),
+        lambda: store.lives.waiting(5, after),
+        lambda: store.lives.lead("L001"),
+        lambda: store.lives.history("L001"),
+    ):
+        look()
+    store.close()
+    assert len(asked) > 10
+    assert [plan for plan in asked if "SCAN" in plan and "USING" not in plan] == []
+    assert [plan for plan in asked if "leads" in plan and "TEMP B-TREE FOR ORDER" in plan] == []
+    walked = [plan for plan in asked if "SCAN leads USING INDEX" in plan]
+    assert len(walked) == 1  # the first page of all

@@ -418,7 +418,8 @@ def _behind(
 ) -> sa.ColumnElement[bool]:
     """What comes after a place in descending order, ties by id."""
     value, last = after
-    return sa.or_(order < value, sa.and_(order == value, lead_id > last))
+    # the first condition says the same again, in a way that an index can start from
+    return sa.and_(order <= value, sa.or_(order < value, sa.and_(order == value, lead_id > last)))
 
 
 def _waiting(
