@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from serve.crm import walk
-from serve.crm.bottlecrm import NoCrm, environment, free_port, newer_python, running
+from serve.crm.bottlecrm import Crm, NoCrm, environment, free_port, newer_python, running, until
 from tests import guides
 
 ROOT = Path(__file__).parents[1]
@@ -73,6 +74,37 @@ def test_every_block_of_the_guide_runs(
         }
         guide = ROOT / "docs" / "crm" / "bottlecrm.md"
         assert guides.walk(guide, tmp_path, surroundings, here) > 8
+
+
+def test_what_failed_once_is_sent_again(
+    commands: Path, walked: tuple[Path, dict[str, float]], tmp_path: Path
+) -> None:
+    """A lead that was typed in while the bridge was down gets its score when it is up."""
+    folder, _ = walked
+    (folder / "leadml.db").unlink(missing_ok=True)
+    near = f"http://127.0.0.1:{free_port()}"
+    row = dict.fromkeys((*walk.OWN, *walk.TEXTS, *walk.NUMBERS), "") | {"employees": "240"}
+    with walk.served(folder) as leadml, running(commands, tmp_path / "crm", near) as crm:
+        token, secret = walk.set_up(crm, near)
+        lead_id = walk.type_in(crm, 0, row)
+        log = until("a failed delivery", lambda: [one for one in log_of(crm) if one["attempts"]])
+        assert (log[0]["status"], log[0]["error"]) == (
+            "pending",
+            "Could not connect to the endpoint.",
+        )
+        with walk.bridged(folder, near, leadml, "", crm, token, secret):
+            look = f"/api/leads/{lead_id}/"
+            until(
+                "a score",
+                lambda: crm.call("GET", look)["lead_obj"]["custom_fields"].get("leadml_score"),
+            )
+            until("the delivery", lambda: log_of(crm)[-1]["status"] == "succeeded")
+
+
+def log_of(crm: Crm) -> list[dict[str, Any]]:
+    """The CRM's own log of its webhook, newest first."""
+    hook = crm.call("GET", "/api/webhooks/")["endpoints"][0]["id"]
+    return list(crm.call("GET", f"/api/webhooks/{hook}/deliveries/")["results"])
 
 
 def test_a_python_that_is_new_enough() -> None:

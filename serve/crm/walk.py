@@ -23,7 +23,17 @@ from typing import Any, Final
 
 from serve.crm.bottlecrm import ADMIN, Crm, NoCrm, environment, free_port, running, until
 
-__all__ = ["INSTALLED", "SENT", "main", "round_trip", "served", "surroundings"]
+__all__ = [
+    "INSTALLED",
+    "SENT",
+    "bridged",
+    "main",
+    "round_trip",
+    "served",
+    "set_up",
+    "surroundings",
+    "type_in",
+]
 
 INSTALLED: Final = Path(".tools/bottlecrm")
 LEADS: Final = 3_000
@@ -132,10 +142,10 @@ def round_trip(folder: Path, picture: Path | None = None) -> dict[str, float]:
         with told.step("start BottleCRM: tables, server, worker"):
             crm = stack.enter_context(running(commands, folder / "crm", near))
         with told.step("set it up as its administrator does: fields, token, webhook; the bridge"):
-            token, secret = _set_up(crm, near)
-            stack.enter_context(_bridged(folder, near, leadml, key, crm, token, secret))
+            token, secret = set_up(crm, near)
+            stack.enter_context(bridged(folder, near, leadml, key, crm, token, secret))
         with told.step(f"sales types in {len(open_leads)} leads; the CRM tells leadml of each"):
-            ids = [_type_in(crm, number, lead) for number, lead in enumerate(open_leads)]
+            ids = [type_in(crm, number, lead) for number, lead in enumerate(open_leads)]
         with told.step("score, stage and reasons stand in every lead"):
             scored = [
                 until("a score in the CRM", lambda each=each: _scored(crm, each)) for each in ids
@@ -262,9 +272,10 @@ def served(folder: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _bridged(
+def bridged(
     folder: Path, near: str, leadml: str, key: str, crm: Crm, token: str, secret: str
 ) -> Iterator[None]:
+    """Run the bridge until the block ends."""
     words = [sys.executable, str(Path(__file__).with_name("bridge.py")), near.rpartition(":")[2]]
     surroundings = {
         "PATH": os.environ["PATH"],
@@ -289,7 +300,7 @@ def _answers(address: str) -> bool:
         return False
 
 
-def _set_up(crm: Crm, near: str) -> tuple[str, str]:
+def set_up(crm: Crm, near: str) -> tuple[str, str]:
     """Organization, sources, fields, token and webhook; gives the token and the secret."""
     crm.sign_in("sam@example.com")
     crm.call("POST", "/api/org/", {"name": "Acme"})
@@ -317,7 +328,7 @@ def _set_up(crm: Crm, near: str) -> tuple[str, str]:
     return token["token"], hook["secret"]
 
 
-def _type_in(crm: Crm, number: int, row: dict[str, str]) -> str:
+def type_in(crm: Crm, number: int, row: dict[str, str]) -> str:
     """Create a lead as sales does, with what marketing measured in custom fields."""
     names = (("Ada", "Berg"), ("Ben", "Cho"), ("Cleo", "Dorn"), ("Dev", "Eze"), ("Eva", "Falk"))
     first, last = names[number % len(names)]
