@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -81,3 +82,21 @@ def test_a_foreign_plan_is_one_sentence(env: dict[str, str]) -> None:
     assert found.exit_code != 0
     assert "there is no such basis" in found.stderr
     assert told(env, "versions") == {"versions": []}
+
+
+def test_files_are_scored_under_the_same_lines(env: dict[str, str], tmp_path: Path) -> None:
+    """A file gets the stages and the policy version that the API answers with."""
+    run(env, "set", "--capacity-per-week", "4", "--note", "Holidays.")
+    line = told(env, "show")["mql"]
+    table = tmp_path / "leads.csv"
+    pd.DataFrame(hand_made.leads(200)).to_csv(table, index=False)
+    scored = tmp_path / "scored.csv"
+    words = ["score", str(table), "--output", str(scored)]
+    found = CliRunner().invoke(app, words, env=env, catch_exceptions=False)
+    assert found.exit_code == 0, found.stderr
+    made = pd.read_csv(scored)
+    assert set(made["policy_version"].astype(str)) == {"2"}
+    assert ((made["stage"] == "mql") == (made["probability"] >= line)).all()
+    without = CliRunner().invoke(app, words, env=env | {"LEADML_DATABASE_URL": ""})
+    assert without.exit_code == 0
+    assert set(pd.read_csv(scored)["policy_version"].astype(str)) == {"1"}

@@ -56,7 +56,7 @@ def _score(home: Path) -> dict[str, Any]:
     from leadml.settings import Settings
 
     asked = read_json(home / "job.json")
-    served = Leadml(Settings()).served()
+    served = Leadml(Settings()).served_as_answered()
     schema = served.scorer.schema
     progress: dict[str, Any] = {
         "state": "running",

@@ -17,7 +17,9 @@ from leadml.errors import (
     ConfigError,
     ExtraMissing,
     FileMissing,
+    MemoryOff,
     NoModel,
+    PlanNotApplicable,
     PromotionRefused,
 )
 from leadml.settings import Settings
@@ -457,6 +459,27 @@ class Leadml:
         bundle = read_bundle(folder, keys=verify_keys(self.settings))
         return Served.of(self.settings.model_name, folder.name, bundle)
 
+    def served_as_answered(self, version: str | None = None) -> Served:
+        """As :meth:`served`, with the lines that a server on the same memory would draw.
+
+        Without a memory, or where nobody wrote a policy, the model's own lines hold.
+
+        Raises
+        ------
+        StoreUnavailable
+            The memory that the settings name does not answer.
+        """
+        served = self.served(version)
+        try:
+            with self._memory() as memory:
+                changed = memory.policy()
+        except (FileMissing, MemoryOff):
+            return served
+        try:
+            return served.under(changed)
+        except PlanNotApplicable:  # as a server, which shows it under `degraded`
+            return served
+
     def score_file(
         self,
         source: str,
@@ -472,7 +495,7 @@ class Leadml:
         from leadml.datasets.write import write_table
         from leadml.service.files import refuse_missing_columns, score_table
 
-        served = self.served(model)
+        served = self.served_as_answered(model)
         progress("reading the table", 0, 1)
         schema = served.scorer.schema
         texts = [c.source for c in schema.columns if c.kind == "category" or c.derive]
