@@ -22,7 +22,7 @@ from tests import held
 def test_the_scoring_benchmark_prints_its_figures() -> None:
     """On a small history every line is a number above 0, its unit and what was measured."""
     said = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "--leads", "2000", "--rounds", "1"],
+        [sys.executable, "-m", "benchmarks", "--leads", "1200", "--rounds", "1"],
         cwd=Path(__file__).parents[1],
         capture_output=True,
         text=True,
