@@ -72,8 +72,8 @@ class Deliverer:
     threads
         Messages under way at once.
     per_endpoint
-        Of these, for one receiver; only one while it takes nothing, so that receivers that
-        are down hold up no other.
+        Of these, for one receiver that took the last one; any other gets one at a time, so
+        that receivers that are down hold up nobody.
     lease_s
         After which another worker may take a message that this one leased; by default
         four times the longest call, and longer than all calls for one batch may take.
@@ -109,7 +109,7 @@ class Deliverer:
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._under_way: Counter[str] = Counter()
-        self._ailing: set[str] = set()
+        self._sound: set[str] = set()
         self._runner: threading.Thread | None = None
         self._senders: list[threading.Thread] = []
         self._tidied = 0.0
@@ -209,7 +209,7 @@ class Deliverer:
         """Lease what is due for one endpoint; returns how many senders that takes."""
         most = shape_of(endpoint.kind).MOST
         with self._lock:
-            allowed = 1 if endpoint.endpoint_id in self._ailing else self._per_endpoint
+            allowed = self._per_endpoint if endpoint.endpoint_id in self._sound else 1
             room = min(free, allowed - self._under_way[endpoint.endpoint_id])
         if room <= 0:
             return 0
@@ -249,9 +249,9 @@ class Deliverer:
                 if attempt.counts:
                     self.results["failed" if attempt.state == "waiting" else attempt.state] += 1
             if any(reception.delivered for reception in receptions):
-                self._ailing.discard(endpoint.endpoint_id)
+                self._sound.add(endpoint.endpoint_id)
             else:
-                self._ailing.add(endpoint.endpoint_id)
+                self._sound.discard(endpoint.endpoint_id)
         with contextlib.suppress(WebhookUnknown):  # it was removed meanwhile
             self._heed(outgoing, endpoint, receptions)
 
