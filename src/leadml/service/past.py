@@ -50,6 +50,9 @@ USUAL_HORIZON_DAYS: Final = 90
 FRESH_S: Final = 60.0
 """What was counted is used so long, in seconds."""
 
+STALE_S: Final = 600.0
+"""And forgotten after that."""
+
 _WEEK: Final = timedelta(days=7)
 
 log = logging.getLogger(__name__)
@@ -160,22 +163,32 @@ class Past:
             self._kept.clear()
 
     def once(self, key: Any, count: Callable[[], Any]) -> Any:
-        """What was counted within the last minute, or counted now."""
+        """What was counted within the last minute, or counted now.
+
+        While one caller counts anew, others get what was counted before.
+        """
         with self._lock:
             counting = self._counting.setdefault(key, threading.Lock())
-        with counting:
+            kept = self._kept.get(key)
+        if kept is not None and time.monotonic() - kept[0] <= FRESH_S:
+            return kept[1]
+        if not counting.acquire(blocking=kept is None) and kept is not None:
+            return kept[1]
+        try:
             kept = self._kept.get(key)
             if kept is not None and time.monotonic() - kept[0] <= FRESH_S:
                 return kept[1]
             made = count()
             now = time.monotonic()
             with self._lock:
-                for old in [k for k, one in self._kept.items() if now - one[0] > FRESH_S]:
+                for old in [k for k, one in self._kept.items() if now - one[0] > STALE_S]:
                     del self._kept[old]
                     self._counting.pop(old, None)
                 self._kept[key] = (now, made)
                 self._counting[key] = counting
             return made
+        finally:
+            counting.release()
 
     def _tried(self, key: Any, count: Callable[[], Any]) -> Any:
         """As :meth:`once`; None while nothing is remembered or the memory cannot be asked."""
