@@ -13,7 +13,10 @@ from typing import Any
 import httpx
 import pytest
 
+from leadml.datasets.catalog import get
+from leadml.datasets.read import read_table
 from leadml.reports import words
+from leadml.service import Leadml
 from leadml.service.memory import Memory
 from leadml.service.serving import Serving
 from leadml.settings import Settings
@@ -356,3 +359,68 @@ def test_two_hundred_scripts_are_text_everywhere(browser: Any, tmp_path: Path) -
     assert refused == []
     assert said == []
     assert strayed == []
+
+
+@pytest.fixture(scope="module", params=["simulated", "bank"])
+def learned(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """A server with a model that was really learned, from simulated or from bank data."""
+    folder = tmp_path_factory.mktemp(f"learned-{request.param}")
+    settings = Settings(
+        models_dir=str(folder / "models"),
+        tracking_uri=f"sqlite:///{folder / 'mlflow.db'}",
+        database_url=f"sqlite:///{folder / 'leadml.db'}",
+        jobs_dir=str(folder / "jobs"),
+        max_jobs=0,
+    )
+    leadml = Leadml(settings)
+    if request.param == "simulated":
+        leadml.simulate(5_000, folder / "history", 7)
+        options = {
+            "target": "converted",
+            "created_at": "created_at",
+            "outcome_at": "converted_at",
+            "horizon_days": 90,
+            "capacity_per_week": 30,
+        }
+        leadml.train(str(folder / "history" / "leads.csv"), options)
+        leadml.seed_memory(1_500, 8)
+    else:
+        (path,) = get("bank", folder, request.getfixturevalue("mirror"))
+        leads = read_table(str(path)).iloc[::5].drop(columns="duration")
+        leads.to_csv(folder / "bank.csv", index=False)
+        leadml.train(str(folder / "bank.csv"), {"target": "y"})
+        fields = leads.drop(columns="y").head(60).to_dict("records")
+        serving = Serving.of(settings, trial=False)
+        with serve(settings, serving) as address:
+            body = {"leads": [{"lead_id": f"B{i}", "lead": lead} for i, lead in enumerate(fields)]}
+            assert httpx.post(f"{address}/v1/scores", json=body, timeout=60).status_code == 200
+    with served(settings) as address:
+        yield address
+
+
+@pytest.mark.slow
+def test_pages_of_learned_models_are_quiet_and_true(browser: Any, learned: str) -> None:
+    """On real models every page fits, says nothing, asks nowhere; the slider tells the preview."""
+    listed = httpx.get(f"{learned}/leads?stage=all&format=json", timeout=60).json()["leads"]
+    paths = [*(path for path in PAGES if "id=" not in path), f"/lead?id={listed[0]['lead_id']}"]
+    for width, scheme in ((390, "dark"), (1280, "light")):
+        watched = Watched(
+            browser, learned, viewport={"width": width, "height": 900}, color_scheme=scheme
+        )
+        for path in paths:
+            page = watched.go(path)
+            page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+            faults = axe.Axe().run(page).response["violations"]
+            assert [f["id"] for f in faults if f["impact"] in ("serious", "critical")] == [], path
+        page = watched.go("/thresholds?basis=precision&mql_precision=20&sql_precision=40")
+        asked = {"basis": "precision", "mql_precision": 0.2, "sql_precision": 0.4}
+        said = httpx.post(f"{learned}/v1/policy/preview", json=asked, timeout=60).json()
+        mql = said["setting"]["expected"][0]
+        volume = page.inner_text("#result .tile:nth-child(1) dd.v")
+        assert volume == words.per_week(mql["volume_per_week"]["value"])
+        assert watched.said == []
+        assert watched.strayed == []
+        watched.close()
