@@ -19,11 +19,16 @@ from pathlib import Path
 
 from benchmarks.serving.load import Seen, ask, request_of
 from benchmarks.serving.models import build
+from benchmarks.serving.run import cpu_s
 
 __all__ = ["NEEDED", "commits_per_s", "main"]
 
 NEEDED = 0.40
-"""Recorded over unrecorded rate of single scores with reasons; less makes the command fail."""
+"""Recorded over unrecorded rate of single scores with reasons at the most connections.
+
+Less makes the command fail. With few connections a group holds few decisions, and the
+rate is that of the disk's commits rather than leadml's.
+"""
 
 
 def requests_of(rows: list[dict[str, object]], record: bool, turn: int) -> list[bytes]:
@@ -58,8 +63,8 @@ def commits_per_s(folder: Path, seconds: float = 1.0) -> float:
 
 
 @contextlib.contextmanager
-def running(folder: Path, database_url: str) -> Iterator[int]:
-    """A server of one worker that remembers; gives its port."""
+def running(folder: Path, database_url: str) -> Iterator[tuple[int, int]]:
+    """A server of one worker that remembers; gives its port and its process."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     environment = {
@@ -90,7 +95,7 @@ def running(folder: Path, database_url: str) -> Iterator[int]:
                     said = (folder / "server.log").read_text("utf-8", "replace")[-2000:]
                     raise RuntimeError(f"leadml does not start:\n{said}")
                 time.sleep(0.02)
-            yield port
+            yield port, process.pid
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
@@ -114,22 +119,29 @@ def main() -> int:
         build(folder, chosen.leads)
         rows = json.loads((folder / "rows.json").read_text("utf-8"))
         print(f"the disk makes {commits_per_s(folder):,.0f} commits a second durable", flush=True)
-        worst = 1.0
-        print("\n| connections | recorded | leads / s | median ms | p99 ms |")
-        print("|---|---|---|---|---|")
-        with running(folder, chosen.url or f"sqlite:///{folder / 'leadml.db'}") as port:
+        ratio = 1.0
+        print("\n| connections | recorded | leads / s | median ms | p99 ms | CPU µs/lead |")
+        print("|---|---|---|---|---|---|")
+        with running(folder, chosen.url or f"sqlite:///{folder / 'leadml.db'}") as (
+            port,
+            process,
+        ):
             turn = 0
             for connections in map(int, chosen.connections.split(",")):
                 seen: dict[bool, list[Seen]] = {False: [], True: []}
+                used: dict[bool, list[float]] = {False: [], True: []}
                 for number in range(chosen.rounds + 1):
                     for record in (False, True):
                         requests: list[bytes] = []
                         while len(requests) < 6_000 * chosen.seconds:
                             requests += requests_of(rows, record, turn)
                             turn += 1
+                        before = cpu_s(process)
                         found = ask(port, requests, chosen.seconds, connections, apart=True)
                         if number:  # the first round warms up
                             seen[record].append(found)
+                            n = found.per_s * chosen.seconds
+                            used[record].append((cpu_s(process) - before) / n * 1e6)
                 rates = {}
                 for record, rounds in seen.items():
                     rates[record] = statistics.median(one.per_s for one in rounds)
@@ -140,15 +152,14 @@ def main() -> int:
                     said = "yes" if record else "no"
                     print(
                         f"| {connections} | {said} | {rates[record]:,.0f} | {median:.2f} "
-                        f"| {p99:.2f} |",
+                        f"| {p99:.2f} | {statistics.median(used[record]):.0f} |",
                         flush=True,
                     )
                 ratio = rates[True] / rates[False]
                 print(f"{connections} connections: recorded is {ratio:.2f} of unrecorded")
-                worst = min(worst, ratio)
-    if worst < NEEDED:
-        print(f"falls short: {worst:.2f}, needed {NEEDED:g}")
-    return int(worst < NEEDED)
+    if ratio < NEEDED:
+        print(f"falls short: {ratio:.2f}, needed {NEEDED:g}")
+    return int(ratio < NEEDED)
 
 
 if __name__ == "__main__":

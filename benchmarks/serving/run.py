@@ -21,7 +21,7 @@ from benchmarks.environments import peer_python
 from benchmarks.serving.load import Seen, ask, request_of
 from benchmarks.serving.models import BATCH, build
 
-__all__ = ["NEEDED", "main", "ratios"]
+__all__ = ["NEEDED", "cpu_s", "main", "ratios"]
 
 ROOT = Path(__file__).parents[2]
 
@@ -186,7 +186,7 @@ def _memory_mb(process: int) -> float:
     return total
 
 
-def _cpu_s(process: int) -> float:
+def cpu_s(process: int) -> float:
     """Processor seconds of a process and all below it; 0 where /proc is not there."""
     total = 0
     for home in _tree(process):
@@ -276,9 +276,9 @@ def _measure(
             for way in ways:
                 if way.server in missing:
                     continue
-                before = _cpu_s(figures[way.server].process)
+                before = cpu_s(figures[way.server].process)
                 found = ask(ports[way.server], way.requests, seconds, way.connections)
-                used = _cpu_s(figures[way.server].process) - before
+                used = cpu_s(figures[way.server].process) - before
                 if number:  # the first round warms up
                     one = Round(found, used / (found.answers * way.leads) * 1e6)
                     seen[way.server, way.what].append(one)
