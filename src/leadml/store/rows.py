@@ -33,9 +33,7 @@ def insert(connection: sa.Connection, table: str, rows: Sequence[dict[str, Any]]
         connection.execute(_insert(table), rows)
 
 
-def upsert(
-    connection: sa.Connection, table: str, key: str, rows: Sequence[dict[str, Any]]
-) -> None:
+def upsert(connection: sa.Connection, table: str, key: str, rows: Sequence[dict[str, Any]]) -> None:
     """Insert rows, or replace what is there under the same ``key``; no two share theirs."""
     if not rows:
         return
