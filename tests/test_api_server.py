@@ -168,7 +168,7 @@ def test_missing_registry_is_told_and_not_needed(models: Path) -> None:
 
 def test_sigterm_drains_without_a_failed_request(models: Path) -> None:
     """After SIGTERM requests are still answered with Connection: close, then it ends with 0."""
-    with running(models) as (process, address, _):
+    with running(models, LEADML_DRAIN_S="1") as (process, address, _):
         failures: list[str] = []
         closing = threading.Event()
         stopped = threading.Event()
