@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from leadml.leads.vocabulary import Outcome, Stage
 from leadml.store import Happening, Report, Store
 from leadml.store.records import now
+from tests import stored
 from tests.stored import START, decision
 
 
@@ -245,3 +246,26 @@ def test_pages_are_found_by_index(tmp_path: Path) -> None:
     assert [plan for plan in asked if "leads" in plan and "TEMP B-TREE FOR ORDER" in plan] == []
     walked = [plan for plan in asked if "SCAN leads USING INDEX" in plan]
     assert len(walked) == 1  # the first page of all
+
+
+def test_a_search_finds_text_of_any_alphabet_and_no_pattern(store: Store) -> None:
+    """Case, accents, backslashes and the signs of LIKE are found as they are written."""
+    names = ("Müller & Söhne", "STRASSE 7", "100% wool", "a_b", "back\\slash", 'quo"te', "Ωmega")
+    decisions = [
+        stored.decision(f"N{i}", 0.2, inputs={"company": name}) for i, name in enumerate(names)
+    ]
+    store.record_decisions(decisions)
+    for asked, wanted in (
+        ("müller", [0]),
+        ("strasse", [1]),
+        ("0% w", [2]),
+        ("a_b", [3]),
+        ("k\\s", [4]),
+        ('o"t', [5]),
+        ("ωmega", [6]),
+        ("%", [2]),
+        ("_", [3]),
+        ("nobody", []),
+    ):
+        found = {lead["lead_id"] for lead in store.lives.page(10, q=asked)}
+        assert found == {f"N{i}" for i in wanted}, asked

@@ -30,6 +30,7 @@ PAGES = (
     "/leads?stage=nurture",
     "/leads?q=L00451",
     "/leads?stage=all&source=Referral",
+    "/leads?stage=all&q=nobody",
     "/lead?id=L0045100",
     "/thresholds",
     "/thresholds?part=result&basis=capacity&capacity_per_week=80",

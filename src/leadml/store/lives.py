@@ -375,7 +375,9 @@ def _page(
             found[row["lead_id"]] = _listed(row, stage)
     wanted = q.casefold()
     having = {"source": source.casefold(), "owner": owner.casefold()}
-    looked = on.execution_options(yield_per=_CHUNK).execute(chosen.limit(SEARCHED)).mappings()
+    by = "updated_us" if stage is None else "expected"
+    first = _sieved(on, chosen.limit(SEARCHED), wanted, by)
+    looked = on.execution_options(yield_per=_CHUNK).execute(first).mappings()
     for row in looked:
         if len(found) >= limit:
             break
@@ -384,6 +386,30 @@ def _page(
     looked.close()
     ordered = sorted(found.values(), key=lambda lead: (-lead["order"], lead["lead_id"]))
     return ordered[:limit]
+
+
+def _sieved(on: sa.Connection, chosen: sa.Select[Any], wanted: str, order: str) -> sa.Select[Any]:
+    """The same rows, but for those that plainly hold no such text: the database is faster.
+
+    Only for texts that JSON spells as they are and whose case the database knows.
+    """
+    if not wanted or not wanted.isascii() or not wanted.isprintable() or {*'"\\'} & {*wanted}:
+        return chosen
+    rows = chosen.subquery()
+    for plain in ("\\", "%", "_"):
+        wanted = wanted.replace(plain, f"\\{plain}")
+    like, sqlite = f"%{wanted}%", on.dialect.name == "sqlite"
+    held: list[sa.ColumnElement[bool]] = []
+    for name in ("attributes", "lead_id"):
+        text: sa.ColumnElement[Any] = rows.c[name]
+        # SQLite's LIKE ignores the case of ASCII letters by itself
+        held.append((text.like if sqlite else text.ilike)(like, escape="\\"))
+        n_bytes = (
+            sa.func.length(sa.cast(text, sa.LargeBinary)) if sqlite else sa.func.octet_length(text)
+        )
+        # texts with other letters may match in ways that only Python knows
+        held.append(n_bytes != sa.func.length(text))
+    return sa.select(rows).where(sa.or_(*held)).order_by(rows.c[order].desc(), rows.c.lead_id)
 
 
 def _fits(row: Any, wanted: str, having: Mapping[str, str]) -> bool:
