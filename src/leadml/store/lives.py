@@ -373,6 +373,8 @@ def _page(
             start = sa.and_(c.lead_id >= q, c.lead_id < q + "\U0010ffff")
         for row in on.execute(chosen.where(start).limit(limit)).mappings():
             found[row["lead_id"]] = _listed(row, stage)
+    if len(found) >= limit:
+        return sorted(found.values(), key=lambda lead: (-lead["order"], lead["lead_id"]))[:limit]
     wanted = q.casefold()
     having = {"source": source.casefold(), "owner": owner.casefold()}
     by = "updated_us" if stage is None else "expected"
