@@ -28,8 +28,11 @@ None of them ever holds a value of a lead. A new one is a decision, not an accid
 """
 
 _PLACES_SHOWN: Final = 8
-_TALKATIVE: Final = ("httpcore", "httpx", "hubspot", "simple_salesforce", "slack_sdk", "urllib3")
-"""Clients that would write addresses, keys and answers of other systems into the log."""
+_TALKATIVE: Final = (
+    *("httpcore", "httpx", "hubspot", "simple_salesforce", "slack_sdk", "urllib3"),
+    "alembic",
+)
+"""Clients that would write addresses, keys and answers of other systems; alembic's set-up."""
 
 
 def configure(level: str, style: str, stream: TextIO) -> None:
