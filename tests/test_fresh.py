@@ -90,3 +90,12 @@ def test_a_failure_is_told_and_tried_again() -> None:
     fresh.forget()
     assert fresh.get("n", lambda: 4) == 4
     fresh.close()
+
+
+def test_a_closed_one_counts_again_when_asked() -> None:
+    """A server that starts again shows counts again."""
+    fresh = Fresh(Clock())
+    assert fresh.get("n", lambda: 1) == 1
+    fresh.close()
+    assert fresh.get("m", lambda: 2) == 2
+    fresh.close()

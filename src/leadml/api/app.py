@@ -192,6 +192,7 @@ def create_app(
             door.pool.shutdown(wait=False, cancel_futures=True)
             desk.pool.shutdown(wait=False, cancel_futures=True)
             desk.pool = None
+            site.fresh.close()
             await asyncio.to_thread(memory.close)
 
     app = Application(

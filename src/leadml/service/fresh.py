@@ -37,7 +37,7 @@ class Fresh:
         self._kept: dict[Hashable, tuple[float, Any]] = {}
         self._counting: dict[Hashable, Future[Any]] = {}
         self._lock = threading.Lock()
-        self._pool = ThreadPoolExecutor(2, thread_name_prefix="leadml-counts")
+        self._pool: ThreadPoolExecutor | None = None
 
     def get(self, key: Hashable, count: Callable[[], Any], wait_s: float | None = None) -> Any:
         """What was counted, at most :data:`FRESH_S` old or being counted anew.
@@ -62,6 +62,8 @@ class Fresh:
             age = None if kept is None else self._clock() - kept[0]
             counting = self._counting.get(key)
             if counting is None and (age is None or age >= FRESH_S):
+                if self._pool is None:
+                    self._pool = ThreadPoolExecutor(2, thread_name_prefix="leadml-counts")
                 counting = self._pool.submit(self._count, key, count)
                 self._counting[key] = counting
         if kept is not None and age is not None and age < LAPSED_S:
@@ -79,8 +81,12 @@ class Fresh:
             self._counting.clear()
 
     def close(self) -> None:
-        """Stop counting."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Stop counting; whoever asks again begins anew."""
+        with self._lock:
+            pool, self._pool = self._pool, None
+            self._counting.clear()
+        if pool is not None:
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _count(self, key: Hashable, count: Callable[[], Any]) -> Any:
         began = self._clock()
