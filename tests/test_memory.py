@@ -59,6 +59,26 @@ def test_failed_write_is_tried_before_all_is_well(tmp_path: Path) -> None:
     memory.close()
 
 
+def test_emptied_database_is_filled_with_tables_and_opens_no_door(tmp_path: Path) -> None:
+    """A file replaced by an empty one gets its tables; who needed a key needs one still."""
+    memory = memory_of(tmp_path)
+    memory.open().create_key("crm", ["read"])
+    memory.look()
+    assert memory.guarded is True
+    for left in tmp_path.iterdir():
+        left.unlink()
+    memory.look()
+    assert isinstance(memory.problem, StoreUnavailable)
+    assert not (tmp_path / "leadml.db").exists()
+    (tmp_path / "leadml.db").touch()
+    for _ in range(3):
+        memory.look()
+    assert memory.problem is None
+    assert memory.require().counts()["leads"] == 0
+    assert memory.guarded is True
+    memory.close()
+
+
 def test_closed_memory_opens_again(tmp_path: Path) -> None:
     """What was written is there after another opening."""
     memory = memory_of(tmp_path)

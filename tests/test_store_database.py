@@ -259,3 +259,34 @@ def test_a_full_disk_of_the_server_is_storage_full(small_disk, postgres):
     store.close()
     postgres.drop(url)
     postgres.ask("DROP TABLESPACE small")
+
+
+@pytest.mark.parametrize("how", ["deleted", "replaced"])
+def test_a_file_that_is_gone_takes_nothing_and_comes_back(tmp_path, how):
+    """Nothing is acknowledged into a file that has no name; none is made anew unasked."""
+    url = f"sqlite:///{tmp_path / 'leadml.db'}"
+    store = Store(url, wait_s=WAIT_S)
+    store.migrate()
+    store.record_decisions([decision("before")])
+    store.close()
+    kept = tmp_path / "kept.db"
+    shutil.copy(file_of(url), kept)
+    store = Store(url, wait_s=WAIT_S)
+    store.record_decisions([decision("lost with the file")])
+    for ending in ("-wal", "-shm", ""):
+        file_of(url).with_name(f"leadml.db{ending}").unlink(missing_ok=True)
+    if how == "replaced":
+        shutil.copy(kept, file_of(url))
+    with pytest.raises(StoreUnavailable, match="deleted or replaced"):
+        store.record_decisions([decision("nowhere")])
+    if how == "deleted":
+        for _ in range(3):
+            with pytest.raises(StoreUnavailable, match="deleted or replaced"):
+                store.lives.lead("before")
+        assert not file_of(url).exists()
+        shutil.copy(kept, file_of(url))
+    store.record_decisions([decision("after")])
+    assert store.lives.lead("before")
+    assert store.lives.lead("after")
+    assert store.lives.lead("nowhere") is None
+    store.close()

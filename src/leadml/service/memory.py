@@ -112,7 +112,8 @@ class Memory:
         with self._lock:
             if self._store is not None and not self._opened:
                 self._store.migrate()
-                self.guarded = self._store.is_guarded()
+                # a server that needed keys does not open because its database was emptied
+                self.guarded = self._store.is_guarded() or self.guarded is True
                 self._opened, self.problem = True, None
         return self.require()
 
@@ -135,12 +136,14 @@ class Memory:
             guarded = store.is_guarded()
         except LeadmlError as error:
             self.problem, self._suspect = error, True
+            if type(error) is StoreError:  # other tables than before: bring them to this version
+                self._opened = False
             if before is None or before.code != error.code:
                 log.error("the memory cannot be used", extra={"code": error.code})
             return
         if guarded and self.guarded is False:
             log.info("keys are needed from now on")
-        self.guarded = guarded
+        self.guarded = guarded or self.guarded is True
         self.problem, self._suspect = None, False
         if before is not None:
             log.info("the memory is used")

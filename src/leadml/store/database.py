@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -98,6 +98,7 @@ class Database:
                     "a memory that must last needs a file", fix="write sqlite:///leadml.db"
                 )
             self.path = Path(parsed.database)
+        self._was_there = False
         try:
             self._writing = self._engine(parsed, writes=True)
             self._reading = self._engine(parsed, writes=False)
@@ -114,7 +115,9 @@ class Database:
             options["connect_args"] = {"timeout": self.wait_s, "check_same_thread": False}
             options["poolclass"] = sa.QueuePool
             engine = sa.create_engine(url, **options)
+            sa.event.listen(engine, "do_connect", self._not_made_anew)
             sa.event.listen(engine, "connect", _durable(self.wait_s, writes=writes))
+            sa.event.listen(engine, "connect", self._noted)
             begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
             sa.event.listen(engine, "begin", lambda on: on.exec_driver_sql(begin) and None)
             return engine
@@ -139,9 +142,13 @@ class Database:
             The database failed; the transaction is undone (or, if it was lost while
             it was committed, unknown) and must not be acknowledged.
         """
-        with self._named_faults(), self._writing.begin() as connection:
-            yield connection
-            announced = connection.info.pop("announced", False)
+        with self._named_faults():
+            with self._writing.begin() as connection:
+                self._still_named(connection.info)
+                yield connection
+                announced = connection.info.pop("announced", False)
+                info = connection.info
+            self._still_named(info)
         if announced:
             self.announced()
 
@@ -149,7 +156,33 @@ class Database:
     def reading(self) -> Iterator[sa.Connection]:
         """One reading transaction, a consistent picture of the database."""
         with self._named_faults(), self._reading.begin() as connection:
+            self._still_named(connection.info)
             yield connection
+
+    def _not_made_anew(self, *_connecting: object) -> None:
+        """A file that was there is never made anew: an empty memory would look like a sound one."""
+        if self._was_there and self.path is not None and not self.path.exists():
+            raise _gone()
+
+    def _noted(self, _connection: object, record: Any) -> None:
+        """Remember which file a connection has opened."""
+        record.info["file"] = self._file()
+        self._was_there = True
+
+    def _still_named(self, info: Mapping[Any, Any]) -> None:
+        """Refuse to go on in a file that was deleted or replaced: nobody would find it again."""
+        if self.path is not None and info.get("file") != self._file():
+            self.close()
+            raise _gone()
+
+    def _file(self) -> tuple[int, int] | None:
+        if self.path is None:
+            return None
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def maintain(self, *statements: str) -> None:
         """Run statements that no transaction may hold, such as VACUUM."""
@@ -271,6 +304,13 @@ def _sqlite_fault(cause: sqlite3.Error) -> StoreError | None:
     words = {"SQLITE_BUSY": "is locked", "SQLITE_READONLY": "cannot be written"}
     said = next((words[key] for key in words if name.startswith(key)), "does not answer")
     return StoreUnavailable(f"the database {said} ({name.lower()})", fix=_FIX)
+
+
+def _gone() -> StoreUnavailable:
+    return StoreUnavailable(
+        "the file of the database was deleted or replaced",
+        fix="put it back; or start the server anew, with an empty memory",
+    )
 
 
 def _outdated() -> StoreError:
