@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import jsonschema
 import pytest
@@ -501,3 +502,16 @@ def test_memory_that_is_off_says_so() -> None:
             report(client, "L1", "won"),
         ):
             assert (found.status_code, found.json()["code"]) == (503, "memory_off")
+
+
+@pytest.mark.parametrize("other", ["plain%0A", "%0Aplain", "plain%2Fhistory", "plain%2Fexport"])
+def test_odd_id_never_means_another_lead(client: TestClient, other: str) -> None:
+    """An id counts as it was sent: whoever names another lead reads and erases that one."""
+    odd = unquote(other)
+    for lead_id in ("plain", odd):
+        score(client, lead_id, COLD)
+    assert client.get(f"/v1/leads/{other}").json()["lead_id"] == odd
+    assert client.get(f"/v1/leads/{other}/history").json()["lead_id"] == odd
+    assert client.delete(f"/v1/leads/{other}").json()["erased"]["leads"] == 1
+    assert client.get(f"/v1/leads/{other}").status_code == 404
+    assert client.get("/v1/leads/plain").json()["lead_id"] == "plain"

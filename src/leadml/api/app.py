@@ -16,7 +16,6 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from leadml import __version__
@@ -42,7 +41,7 @@ from leadml.api.routes import Routes, served_now
 from leadml.api.sessions import Sessions
 from leadml.api.sign_in import SignInRoutes
 from leadml.api.site import SiteRoutes
-from leadml.api.table import OPEN, Endpoint, Entry, Room, crossings_of, pattern_of
+from leadml.api.table import OPEN, Endpoint, Entry, Room, Way, crossings_of
 from leadml.errors import LeadmlError
 from leadml.service.delivering import deliverer_of
 from leadml.service.handoff import handoff_of
@@ -218,7 +217,7 @@ def create_app(
     endpoints = [Endpoint(entry, door) for entry in entries]
     for path, crossing in crossings_of(endpoints).items():
         methods = list(crossing.endpoints)
-        app.router.routes.append(Route(pattern_of(path), crossing, methods=methods))
+        app.router.routes.append(Way(path, crossing, methods))
     given: dict[str, Any] = {
         "door": door,
         "allow_open": settings.allow_open,

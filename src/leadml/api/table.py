@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
+from urllib.parse import unquote_to_bytes
 
+from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
 from leadml.api.door import Door, refuse_foreign
@@ -20,6 +23,7 @@ __all__ = [
     "Entry",
     "Refused",
     "Room",
+    "Way",
     "crossings_of",
     "endpoint_of",
     "pattern_of",
@@ -144,6 +148,37 @@ def pattern_of(path: str) -> str:
     ('/v1/leads/{id:path}/history', '/v1/jobs/{id}')
     """
     return path.replace("/v1/leads/{id}", "/v1/leads/{id:path}")
+
+
+class Way(Route):
+    """A path and what answers it; the id of a lead is read as it was sent.
+
+    In a path that is decoded first, ``a%2Fhistory`` would be the history of another
+    lead, and a line break at the end of an id would be lost: ``DELETE`` would erase
+    another lead than the one that was named.
+    """
+
+    def __init__(self, path: str, run: Asgi, methods: Iterable[str]) -> None:
+        super().__init__(pattern_of(path), run, methods=list(methods))
+        ahead, here, behind = path.partition("/v1/leads/{id}")
+        sent = re.escape(f"{ahead}/v1/leads/").encode() + b"(.*)" + re.escape(behind).encode()
+        self._sent = re.compile(sent) if here else None
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether a request takes this way, and with which id."""
+        match, more = super().matches(scope)
+        sent = scope.get("raw_path")
+        if match is Match.NONE and b"%0A" not in (sent or b"").upper():
+            return match, more
+        if self._sent is None or sent is None or scope.get("root_path"):
+            return match, more
+        found = self._sent.fullmatch(sent.partition(b"?")[0])
+        if found is None:
+            return Match.NONE, {}
+        lead_id = unquote_to_bytes(found[1]).decode("utf-8", "replace")
+        fits = scope["method"] in (self.methods or ())
+        more = {"endpoint": self.endpoint, "path_params": {"id": lead_id}}
+        return (Match.FULL if fits else Match.PARTIAL), more
 
 
 def endpoint_of(scope: Any) -> Endpoint | None:
