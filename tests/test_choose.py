@@ -8,6 +8,7 @@ from scipy.special import expit
 
 from leadml.errors import ConfigError, DataError
 from leadml.leads import Stage
+from leadml.leads.estimate import percent
 from leadml.thresholds.choose import ThresholdPlan, choose_policy
 from leadml.thresholds.policy import NOBODY
 
@@ -34,6 +35,21 @@ def test_nothing_asked_means_a_fifth_and_a_twentieth():
     assert volume(policy, p, (Stage.SQL,)) == pytest.approx(250, abs=5)
     assert policy.capacity_per_week is None
     assert "No capacity was given" in policy.reason
+
+
+def test_reason_tells_the_lines_that_stand():
+    """What the sentence says of the SQL line holds for the line that is served."""
+    p, y = simulated()
+    plan = ThresholdPlan(basis="precision", mql_precision=0.5, sql_precision=0.1)
+    policy = choose_policy(p, y, 100, plan)
+    assert policy.sql == policy.mql
+    assert policy.reason.endswith(f"too stands at a chance of {percent(policy.mql)} or more.")
+    unreachable = ThresholdPlan(basis="precision", mql_precision=0.999, sql_precision=0.1)
+    policy = choose_policy(p, y, 100, unreachable)
+    assert policy.sql == NOBODY
+    assert policy.reason.endswith("so nobody becomes SQL either.")
+    policy = choose_policy(p, y, 100, ThresholdPlan(capacity_per_week=1e9))
+    assert "every lead becomes MQL and SQL" in policy.reason
 
 
 LEADS = st.lists(st.tuples(st.integers(0, 30), st.booleans()), min_size=1, max_size=60)

@@ -233,7 +233,10 @@ def policy_of(cohort: Cohort, plan: ThresholdPlan | None = None, version: str = 
                 f" Sales can work {_amount(plan.capacity_per_week)} leads a week,"
                 f" so the MQL line was raised to {_line(limit)}."
             )
-    sql = max(sql, mql)
+    if sql < mql:
+        sql = mql
+        stands = "nobody becomes SQL either" if mql > 1 else f"that too stands at {_line(mql)}"
+        sentence += f" No SQL line lies below the MQL line, so {stands}."
     nurture = min(mql, digits4(cohort.base_rate))
     drawn = Policy(
         version=version,
@@ -283,7 +286,12 @@ def _by_capacity(cohort: Cohort, plan: ThresholdPlan) -> tuple[float, float, str
     else:
         best = asked * SQL_OF_MQL if meetings is None else meetings
         of = f"of about {_amount(weekly)} " if known else ""
-        if share >= 1:
+        if share >= 1 and sql_share >= 1:
+            sentence = (
+                f"Sales can work {_amount(asked)} leads a week and meet {_amount(best)}, more than"
+                f" come in, so every lead becomes MQL and SQL ({_line(sql)})."
+            )
+        elif share >= 1:
             sentence = (
                 f"Sales can work {_amount(asked)} leads a week, more than come in, so every lead"
                 f" becomes MQL and the best {_amount(best)} SQL ({_line(sql)})."
