@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from leadml.monitoring.drift import LIMITS, chance_of, drift_of, input_drift, psi, score_drift
-from leadml.scorecard import Scorecard, Scorer
+from leadml.scorecard import Reference, Scorecard, Scorer
 from tests import hand_made
 
 SCORER = Scorer(hand_made.scorecard())
-COHORT = hand_made.cohort()
+TRAINED = SCORER.many(hand_made.leads(2000, seed=5)).log_odds
+REFERENCE = Reference.of(TRAINED, TRAINED, TRAINED).score
 
 
 def moved(n: int = 3000, seed: int = 11) -> list[dict]:
@@ -72,7 +73,7 @@ def test_leads_like_those_of_the_training_are_steady():
     leads = hand_made.leads(3000, seed=77)
     found = input_drift(CARD, SCORER.bins(leads), 2000)
     assert {drift.word for drift in found} == {"steady"}
-    assert score_drift(COHORT, SCORER.many(leads).probability).word == "steady"
+    assert score_drift(REFERENCE, SCORER.many(leads).log_odds, 2000).word == "steady"
 
 
 def test_leads_of_another_world_are_seen():
@@ -90,23 +91,21 @@ def test_leads_of_another_world_are_seen():
     for drift in found.values():
         assert sum(part.n_now for part in drift.bins) == drift.n_now == 3000
         assert sum(part.then for part in drift.bins) == pytest.approx(1)
-    assert score_drift(COHORT, SCORER.many(leads).probability).word == "shifted"
+    assert score_drift(REFERENCE, SCORER.many(leads).log_odds, 2000).word == "shifted"
 
 
-def test_groups_of_chances_are_those_of_the_cohort():
-    """Tenths of the tested leads, each chance in its group, and the labels say which."""
-    leads = hand_made.leads(2000, seed=5)
-    found = score_drift(COHORT, SCORER.many(leads).probability)
+def test_groups_of_chances_are_those_of_the_training():
+    """Tenths of the training leads, each chance in its group, and the labels say which."""
+    found = score_drift(REFERENCE, TRAINED, 2000)
     assert found.psi < 1e-3
     assert all(part.then == pytest.approx(0.1, abs=0.03) for part in found.bins)
-    assert found.bins[0].label.startswith("from ")
-    assert found.bins[-1].label.startswith("below ")
+    assert found.bins[0].label.startswith("above ")
+    assert found.bins[-1].label.startswith("up to ")
+    moved_on = np.asarray(REFERENCE) + 0.1  # a recalibrated model: the same leads, rounded anew
+    assert score_drift(moved_on, TRAINED + 0.1, 2000).psi < 1e-3
 
 
 def test_one_chance_for_all_is_no_drift():
     """A model that gives everybody the same chance has one group."""
-    from leadml.thresholds import Cohort
-
-    flat = Cohort.of(np.full(500, 0.1), np.zeros(500), 10.0)
-    found = score_drift(flat, np.full(300, 0.1))
+    found = score_drift(np.full(100, -2.0), np.full(300, -2.0), 500)
     assert (found.word, len(found.bins)) == ("steady", 1)

@@ -15,7 +15,6 @@ from leadml.leads.schema import Column
 from leadml.leads.vocabulary import Kind
 from leadml.scorecard import Scorecard
 from leadml.scorecard.card import ColumnTable
-from leadml.thresholds import Cohort
 
 __all__ = [
     "FEWEST",
@@ -43,6 +42,9 @@ RARE: Final = 0.01
 
 CALENDAR: Final = frozenset({"month", "day"})
 """Parts of a date that move by themselves; told, never judged."""
+
+_SAME: Final = 1e-9
+"""Log-odds closer than this are equal: a moved intercept rounds them anew."""
 
 _Z999: Final = 3.090232306167813
 Floats = NDArray[np.float64]
@@ -164,30 +166,35 @@ def drift_of(
     return Drift(name, found, chance, word, round(n_then), round(n_now), bins)
 
 
-def score_drift(cohort: Cohort, probability: ArrayLike) -> Drift:
-    """Chances of today against those of the leads the model was tested on.
+def score_drift(reference: ArrayLike, log_odds: ArrayLike, n_then: int) -> Drift:
+    """Chances of today against those that the same model gives the leads it learned from.
 
-    Groups hold a tenth of the latter each, as far as equal chances allow.
+    The leads it was *tested* on got theirs from models of fewer leads, which spread less:
+    held against those, leads that did not change at all would seem to have shifted.
+    Groups hold a tenth of the training leads each, as far as equal chances allow.
 
     Parameters
     ----------
-    probability
+    reference
+        Log-odds of the training leads' percentiles, shape (100,), as in
+        :class:`~leadml.scorecard.Reference`.
+    log_odds
         Of the leads of today under the same model, shape (n,).
+    n_then
+        Training leads.
     """
-    wanted = np.arange(1, GROUPS) / GROUPS * cohort.n
-    places = np.unique(np.searchsorted(cohort.leads, wanted, side="left"))
-    places = places[places < cohort.steps.size - 1]
-    edges = cohort.steps[places]  # falling; a group holds what is at or above its edge
-    inner = np.concatenate((cohort.leads[places], [cohort.n]))
-    then = np.diff(inner, prepend=0)
-    shown = np.array([float(f"{p:.4g}") for p in np.asarray(probability, dtype=np.float64)])
-    group = np.searchsorted(-edges, -shown, side="left")
-    now = np.bincount(group, minlength=edges.size + 1)
-    cuts = [f"{edge:.4g}" for edge in edges]
-    labels = [f"from {cuts[0]}"] if cuts else ["all"]
-    labels += [f"{low} to {high}" for high, low in itertools.pairwise(cuts)]
-    labels += [f"below {cuts[-1]}"] if cuts else []
-    return drift_of("probability", labels, then.astype(float), now.astype(float))
+    cuts = np.asarray(reference, dtype=np.float64)
+    edges = np.unique(cuts[GROUPS - 1 : -1 : GROUPS])
+    reached = np.searchsorted(cuts, edges, side="right") / cuts.size
+    edges, reached = edges[reached < 1.0], reached[reached < 1.0]
+    then = np.diff(np.concatenate(([0.0], reached, [1.0])))[::-1] * n_then
+    group = np.searchsorted(edges + _SAME, np.asarray(log_odds, dtype=np.float64), side="left")
+    now = np.bincount(group, minlength=edges.size + 1)[::-1]
+    shown = [f"{1.0 / (1.0 + math.exp(-edge)):.4g}" for edge in edges[::-1]]
+    labels = [f"above {shown[0]}"] if shown else ["all"]
+    labels += [f"{low} to {high}" for high, low in itertools.pairwise(shown)]
+    labels += [f"up to {shown[-1]}"] if shown else []
+    return drift_of("probability", labels, then, now.astype(float))
 
 
 def input_drift(

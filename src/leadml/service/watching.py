@@ -126,10 +126,11 @@ class Watch:
         leads = store.newest_inputs(RECENT_LEADS, now - RECENT)
         scorer = served.scorer
         found = []
-        if "cohort" in served.facts:
-            chances = scorer.many(leads, collect=True).probability
-            found.append(score_drift(served.cohort, chances[np.isfinite(chances)]))
         learned = int(served.facts.get("data", {}).get("n_leads", 0))
+        reference = scorer.scorecard.reference.score
+        if reference:
+            log_odds = scorer.many(leads, collect=True).log_odds
+            found.append(score_drift(reference, log_odds[np.isfinite(log_odds)], learned))
         return found + input_drift(scorer.scorecard, scorer.bins(leads), learned)
 
     def room(self, served: Served) -> Room:
