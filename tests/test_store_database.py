@@ -290,3 +290,16 @@ def test_a_file_that_is_gone_takes_nothing_and_comes_back(tmp_path, how):
     assert store.lives.lead("after")
     assert store.lives.lead("nowhere") is None
     store.close()
+
+
+def test_a_relative_file_stays_where_it_was(tmp_path, monkeypatch):
+    """A process that changes its folder goes on in the same file."""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    store = Store("sqlite:///leadml.db", wait_s=WAIT_S)
+    store.migrate()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    store.record_decisions([decision("there")])
+    assert store.lives.lead("there")
+    store.close()
+    assert not (tmp_path / "elsewhere" / "leadml.db").exists()

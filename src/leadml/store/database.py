@@ -97,7 +97,8 @@ class Database:
                 raise ConfigError(
                     "a memory that must last needs a file", fix="write sqlite:///leadml.db"
                 )
-            self.path = Path(parsed.database)
+            self.path = Path(parsed.database).absolute()  # of now, wherever the process goes
+            parsed = parsed.set(database=str(self.path))
         self._was_there = False
         try:
             self._writing = self._engine(parsed, writes=True)
