@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ def migrate(connection: sa.Connection, revision: str = "head") -> str:
     from alembic.runtime.environment import EnvironmentContext
     from alembic.util import CommandError
 
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # its set-up is nobody's news
     if connection.dialect.name == "postgresql":
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
