@@ -62,7 +62,7 @@ def test_weeks_before_the_policy_do_not_count():
     flood = weeks(200, 200, 200, 200)
     young = room_for_proposals(flood, 40, since=LAST + timedelta(days=1), now=NOW)
     assert (young.exceeded, young.weeks) == (False, ())
-    assert young.sentence == "No whole week has passed under this policy."
+    assert young.sentence == "Too early to tell: no whole week has passed under this policy."
     one = room_for_proposals(flood, 40, since=LAST - timedelta(days=3), now=NOW)
     assert one.weeks == (200,)
 

@@ -107,6 +107,26 @@ def test_overview_tells_what_did_not_reach_other_systems(place: Place) -> None:
     assert "other systems: 4, the oldest for 120 minutes" in late
 
 
+def test_overview_judges_capacity_once(place: Place) -> None:
+    """The chart says of capacity what the alarm says; of weeks before the policy, nothing."""
+    facts = place.facts("/")
+    week = {"week": "2026-11-02", "proposals": 38, "is_over": True}
+    weeks = [{**week, "proposals": n} for n in (62, 61, 58, 38)]
+    trained = {**facts["trained"], "capacity_per_week": 40}
+
+    def said(room: dict[str, Any]) -> tuple[str, str]:
+        live = {"capacity": room, "policy_version": "2", "n_leads": 0}
+        told = {**facts, "trained": trained, "live": live, "proposals": weeks}
+        page = overview_page(told)
+        return page["charts"][0]["title"], page["headline"][1]["note"]
+
+    lasting = said({"exceeded": True, "weeks": [62, 61, 58, 38]})
+    assert lasting == ("More proposals than calls", "of 40 calls a week")
+    assert said({"exceeded": False, "weeks": [38]})[0] == "Sales can keep up"
+    early = said({"exceeded": False, "weeks": []})
+    assert early == ("Too early to tell under policy 2", "by the lines before policy 2")
+
+
 def test_overview_counts_what_the_database_holds(place: Place) -> None:
     """Verdict, stages and proposals of the first page equal counts made by plain SQL."""
     import sqlite3

@@ -136,7 +136,7 @@ def room_for_proposals(
         said = "The policy names no capacity, so nothing is held against one."
         return Room(None, week, weeks[-1] if weeks else None, tuple(weeks), None, False, said)
     if not weeks:
-        said = "No whole week has passed under this policy."
+        said = "Too early to tell: no whole week has passed under this policy."
         return Room(capacity_per_week, week, None, (), None, False, said)
     last = poisson_tail(weeks[-1], capacity_per_week)
     lasting = poisson_tail(sum(weeks), capacity_per_week * len(weeks))

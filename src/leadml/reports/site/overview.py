@@ -161,8 +161,11 @@ def _tiles(told: Fact, over: Sequence[Fact]) -> list[dict[str, str]]:
         if proposals:
             n, capacity = proposals[-1]["proposals"], trained["capacity_per_week"]
             tile = {"label": say("overview.proposed"), "value": words.count(n)}
+            room = (live or {}).get("capacity")
             if capacity is None:
                 tile["note"] = say("overview.no_capacity")
+            elif room is not None and not room["weeks"]:
+                tile["note"] = say("overview.before_policy", version=live["policy_version"])
             elif n > capacity:
                 tile["over"] = say("overview.more", n=words.count(n - capacity))
                 tile["note"] = say("overview.than", n=words.per_week(capacity))
@@ -233,11 +236,13 @@ def _proposals(told: Fact) -> dict[str, Any]:
         at = plot.y(float(capacity))
         plot.line(0, plot.right, at, at, "l-cap")
         plot.text(100, at + 3.5, words.per_week(capacity), anchor="end", cls="t-warn halo")
-    if capacity is None or not over:
+    room = (told["live"] or {}).get("capacity")
+    if capacity is None or not over or room is None:
         title = say("overview.title_proposals")
+    elif not room["weeks"]:
+        title = say("overview.title_early", version=told["live"]["policy_version"])
     else:
-        key = "over" if over[-1]["proposals"] > capacity else "within"
-        title = say(f"overview.title_{key}")
+        title = say(f"overview.title_{'over' if room['exceeded'] else 'within'}")
     return {
         "title": title,
         "subtitle": say("overview.proposals_sub"),
