@@ -20,6 +20,7 @@ from leadml.reports import words
 from leadml.reports.site import texts
 from leadml.reports.site.overview import overview_page
 from leadml.reports.site.render import assets
+from leadml.reports.site.thresholds import thresholds_page
 from leadml.service.serving import Serving
 from leadml.settings import Settings
 from leadml.store import Store
@@ -201,6 +202,17 @@ def test_thresholds_say_what_the_preview_says(place: Place) -> None:
     assert f'<dd class="v">{words.per_week(mql["volume_per_week"]["value"])}</dd>' in part.text
     assert f'<dd class="v">{words.chance(mql["precision"]["value"])}</dd>' in part.text
     assert "<html" not in part.text
+
+
+def test_thresholds_tell_what_the_saved_lines_really_brought(place: Place) -> None:
+    """Beside proposals at the first score stands the weekly number with leads that rose later."""
+    facts = place.facts("/thresholds")
+    page = thresholds_page(facts)
+    assert page["result"]["tiles"][0]["label"] == "Proposed a week, at first score"
+    page = thresholds_page({**facts, "lately": {"weeks": [48, 52, 49, 51]}})
+    assert "the saved lines brought **50 a week** (last whole weeks: 4)" in page["result"]["lately"]
+    page = thresholds_page({**facts, "lately": None})
+    assert "brought" not in page["result"]["lately"]
 
 
 def test_bins_hold_every_lead_once(place: Place) -> None:

@@ -159,7 +159,9 @@ class Site:
             ``policy`` (in force), ``preview`` (the asked plan beside it, on the same
             leads), ``bins`` (leads and conversions a week by score, two points each),
             ``scores`` (of the lines), ``chances`` (at every tenth score), ``history``
-            (newest first), ``can_save``; ``problem`` where lines cannot be drawn anew.
+            (newest first), ``can_save``, ``lately`` (what the lines in force really brought,
+            see ``Room``; None where nothing is remembered); ``problem`` where lines cannot be
+            drawn anew.
 
         Raises
         ------
@@ -182,6 +184,7 @@ class Site:
             "bins": [],
             "problem": None,
             "history": self._history(served),
+            "lately": self._lately(served),
         }
         plan = found["asked"] or current["plan"]
         try:
@@ -202,6 +205,19 @@ class Site:
             which: {line: score_at(served.scorer, preview[which][line]) for line in ("mql", "sql")}
             for which in ("setting", "current")
         }
+        return found
+
+    def _lately(self, served: Served) -> dict[str, Any] | None:
+        """Proposals of the last whole weeks under the lines in force, counted once a minute."""
+        if not self.memory.is_on:
+            return None
+        past = self.policies.past
+        try:
+            found: dict[str, Any] = past.once(
+                ("lately", served.versions), lambda: Watch(past).room(served).as_dict()
+            )
+        except StoreUnavailable:
+            return None
         return found
 
     def _history(self, served: Served) -> list[dict[str, Any]]:

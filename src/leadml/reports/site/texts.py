@@ -438,7 +438,12 @@ TEXTS: Final[Mapping[str, str]] = {
     "thresholds.moved": "Saved lines are MQL {mql} and SQL {sql}. Moving to {to_mql} and "
     "{to_sql}: {more} conversions a week.",
     "thresholds.tiles": "What these lines mean for a week",
-    "thresholds.proposed": "Proposed a week",
+    "thresholds.proposed": "Proposed a week, at first score",
+    "thresholds.at_first": "Each lead is counted once, at its first score; leads that rise later "
+    "come on top.",
+    "thresholds.lately": "Each lead is counted once, at its first score; leads that rise later "
+    "come on top. Counted with them, the saved lines brought **{n} a week** (last whole weeks: "
+    "{weeks}).",
     "thresholds.no_capacity": "MQL and above",
     "thresholds.fits": "fits {capacity} calls a week",
     "thresholds.more": "{n} more",

@@ -140,11 +140,21 @@ def _result(told: Fact) -> dict[str, Any]:
         ),
         "reason": setting["reason"],
         "tiles": _tiles(mql, sql, capacity, volume),
+        "lately": _lately(told["lately"]),
         "chart": _chart(told, scores),
         "numbers": _bins_table(told["bins"]),
         "table": _table(told, mql, sql, scores),
         "looked": preview["looked_at"]["sentence"],
     }
+
+
+def _lately(room: Fact | None) -> str:
+    """What the saved lines brought, beside what lines would bring at the first score."""
+    weeks = room["weeks"] if room else ()
+    if not weeks:
+        return say("thresholds.at_first")
+    mean = words.per_week(sum(weeks) / len(weeks))
+    return say("thresholds.lately", n=mean, weeks=len(weeks))
 
 
 def _tiles(mql: Fact, sql: Fact, capacity: float | None, volume: float) -> list[dict[str, str]]:
