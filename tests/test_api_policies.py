@@ -58,6 +58,7 @@ def test_change_is_served_and_remembered(world: World) -> None:
     before = world.ok("GET", "/v1/policy")
     world.fits("Policy", before)
     assert (before["policy_version"], before["mql"]) == ("1", 0.2)
+    assert before["expected_on"] == "training"
     assert "author" not in before
     assert world.ok("GET", "/v1/policy/versions") == {"versions": []}
 
@@ -133,6 +134,7 @@ def test_preview_changes_nothing(world: World) -> None:
     world.fits("Preview", found)
     assert found["looked_at"]["source"] == "training"
     assert found["looked_at"]["n_leads"] == 2000
+    assert found["setting"]["expected_on"] == found["current"]["expected_on"] == "training"
     for setting in (found["setting"], found["current"]):
         for expectation in setting["expected"]:
             for name in ("volume_per_week", "precision", "conversions_per_week", "value_per_week"):

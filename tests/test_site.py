@@ -209,6 +209,8 @@ def test_thresholds_tell_what_the_saved_lines_really_brought(place: Place) -> No
     facts = place.facts("/thresholds")
     page = thresholds_page(facts)
     assert page["result"]["tiles"][0]["label"] == "Proposed a week, at first score"
+    on = {"decisions": "your last matured weeks", "training": "the leads that the model was tested"}
+    assert on[facts["preview"]["looked_at"]["source"]] in page["result"]["lately"]
     page = thresholds_page({**facts, "lately": {"weeks": [48, 52, 49, 51]}})
     assert "the saved lines brought **50 a week** (last whole weeks: 4)" in page["result"]["lately"]
     page = thresholds_page({**facts, "lately": None})

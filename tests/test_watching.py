@@ -132,7 +132,8 @@ def test_settings_are_tried_on_matured_weeks(world: World) -> None:
     asked = {"capacity_per_week": 20, "value": 100}
     found = world.policies.preview(asked)
     looked = found["looked_at"]
-    assert looked["source"] == "decisions"
+    assert looked["source"] == found["setting"]["expected_on"] == "decisions"
+    assert world.policies.current()["expected_on"] == "training"  # told apart, as figures differ
     assert looked["model_versions"] == {"leads@7": looked["n_leads"]}
     assert looked["leads_per_week"] == pytest.approx(200, rel=0.02)
     assert looked["n_leads"] == pytest.approx(2400, abs=15)

@@ -197,6 +197,11 @@ _LINES: Final[dict[str, Any]] = {
         "description": "What happens at or above each line.",
         "items": ref("Expectation"),
     },
+    "expected_on": text(
+        "What `expected` was counted on. `training`: the leads that the model was tested on; "
+        "`decisions`: the last matured weeks recorded here. The figures of both differ.",
+        enum=["decisions", "training"],
+    ),
     "plan": ref("Plan"),
 }
 
@@ -240,7 +245,8 @@ PIECE: Final = Piece(
                 "model",
                 "read",
                 "The thresholds in force",
-                "The lines, the plan they were drawn by, and what to expect of them.",
+                "The lines, the plan they were drawn by, and what to expect of them on the leads "
+                "that the model was tested on; a preview counts on the last matured weeks.",
                 responses_of("Policy", "The thresholds in force."),
             ),
             "put": operation(
@@ -335,7 +341,7 @@ PIECE: Final = Piece(
                 "policy_version": text("Its number."),
                 "version": text("The same."),
                 "model_version": text("The model that was served then."),
-                **{name: shape for name, shape in _LINES.items() if name != "expected"},
+                **{name: shape for name, shape in _LINES.items() if "expected" not in name},
                 "author": text("Who wrote it."),
                 "note": text("Why."),
                 "at": text("When.", format="date-time"),
@@ -345,7 +351,7 @@ PIECE: Final = Piece(
         "Setting": object_of(
             "Lines and what they would have meant.",
             _LINES,
-            ("mql", "sql", "nurture", "basis", "expected", "plan"),
+            ("mql", "sql", "nurture", "basis", "expected", "expected_on", "plan"),
         ),
         "Preview": object_of(
             "Another setting beside the one in force, on the same leads.",

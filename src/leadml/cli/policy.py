@@ -70,6 +70,7 @@ def show(as_json: Json = False) -> None:
         if found.get("note"):
             say(f"  {found['note']}")
         say(f"{lines_of(found)}. {found['reason']}")
+        say("Expected on the leads that the model was tested on:")
         _expected(found)
         if "problem" in found:
             say(f"  not applied: {found['problem']}")

@@ -48,8 +48,10 @@ class Policies:
         -------
         dict
             ``policy_version``, ``model_version``, ``mql``, ``sql``, ``nurture``, ``basis``,
-            ``reason``, ``expected``, ``plan``; ``author``, ``note`` and ``at`` where people
-            wrote it, ``problem`` where it cannot be applied to the model that is served.
+            ``reason``, ``expected``, ``expected_on`` (``training``: what is expected was
+            counted on the leads the model was tested on), ``plan``; ``author``, ``note``
+            and ``at`` where people wrote it, ``problem`` where it cannot be applied to
+            the model that is served.
 
         Raises
         ------
@@ -63,6 +65,7 @@ class Policies:
             "policy_version": served.versions.policy,
             "model_version": served.versions.model,
             **served.policy.as_dict(),
+            "expected_on": "training",
             "plan": served.plan.as_dict(),
         }
         if served.changed is not None:
@@ -148,7 +151,8 @@ class Policies:
         -------
         dict
             ``setting`` and ``current``, each with lines, ``plan``, ``reason`` and
-            ``expected``; ``looked_at`` says which leads were counted.
+            ``expected`` (with ``expected_on``, the source); ``looked_at`` says which
+            leads were counted.
 
         Raises
         ------
@@ -239,4 +243,4 @@ def _meant(
     expected = expectations_of(looked.cohort, policy, worth)
     found = replace(policy, expected=expected).as_dict()
     del found["version"]
-    return {**found, "plan": plan.as_dict()}
+    return {**found, "expected_on": looked.source, "plan": plan.as_dict()}

@@ -439,6 +439,8 @@ TEXTS: Final[Mapping[str, str]] = {
     "{to_sql}: {more} conversions a week.",
     "thresholds.tiles": "What these lines mean for a week",
     "thresholds.proposed": "Proposed a week, at first score",
+    "thresholds.on_decisions": "Counted on your last matured weeks.",
+    "thresholds.on_training": "Counted on the leads that the model was tested on.",
     "thresholds.at_first": "Each lead is counted once, at its first score; leads that rise later "
     "come on top.",
     "thresholds.lately": "Each lead is counted once, at its first score; leads that rise later "

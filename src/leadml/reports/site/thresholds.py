@@ -140,7 +140,7 @@ def _result(told: Fact) -> dict[str, Any]:
         ),
         "reason": setting["reason"],
         "tiles": _tiles(mql, sql, capacity, volume),
-        "lately": _lately(told["lately"]),
+        "lately": say(f"thresholds.on_{setting['expected_on']}") + " " + _lately(told["lately"]),
         "chart": _chart(told, scores),
         "numbers": _bins_table(told["bins"]),
         "table": _table(told, mql, sql, scores),
