@@ -18,6 +18,8 @@ import pytest
 from leadml.leads.estimate import wilson
 from leadml.reports import words
 from leadml.reports.site import texts
+from leadml.reports.site.lead import lead_page
+from leadml.reports.site.leads import leads_page
 from leadml.reports.site.overview import overview_page
 from leadml.reports.site.render import assets
 from leadml.reports.site.thresholds import thresholds_page
@@ -188,6 +190,15 @@ def test_reasons_add_up_on_the_page(place: Place) -> None:
     product = math.prod(factors[:-1])
     assert product == pytest.approx(factors[-1], rel=0.04)
     assert words.chance(explained["probability"]) in table
+
+
+def test_lines_of_a_former_policy_are_told_as_such(place: Place) -> None:
+    """A lead scored under older lines says so; under today's lines it says nothing of it."""
+    facts = place.facts("/lead?id=L0007")
+    then = facts["decision"]["policy_version"]
+    assert "of its day" not in lead_page({**facts, "policy_version": then})["plain"]
+    said = lead_page({**facts, "policy_version": "99"})["plain"]
+    assert f"(policy {then}); policy 99 counts from its next score on." in said
 
 
 def test_thresholds_say_what_the_preview_says(place: Place) -> None:

@@ -174,7 +174,7 @@ class LeadFacts:
             What ``GET /v1/leads/{id}`` tells, and ``history``; ``decision`` (the latest,
             without its inputs); ``explained``: its inputs answered by the model that is
             served, with every reason, and ``base_log_odds``; ``same_model`` tells whether
-            the latest decision was made by that model.
+            the latest decision was made by that model; ``policy_version`` holds today.
 
         Raises
         ------
@@ -202,6 +202,7 @@ class LeadFacts:
         told["same_model"] = decision.get("bundle_digest") == served.digest
         told["base_rate"] = served.facts.get("data", {}).get("base_rate")
         told["horizon_days"] = horizon_of(served).days
+        told["policy_version"] = served.versions.policy
         try:
             said = answer(
                 served.scorer, served.policy, served.versions, lead_id, inputs, n_reasons=None

@@ -100,6 +100,9 @@ def _plain(told: Fact) -> str:
         for name, line in (("mql", mql), ("sql", sql))
     }
     said += " " + say(f"lead.{key}", **shown)
+    then, now = decision.get("policy_version"), told.get("policy_version")
+    if now is not None and then != now:
+        said += " " + say("lead.of_its_day", then=then, now=now)
     return said
 
 

@@ -335,6 +335,8 @@ TEXTS: Final[Mapping[str, str]] = {
     "lead.above": "It stands above the MQL line ({mql}) and the SQL line ({sql}).",
     "lead.between": "It stands above the MQL line ({mql}) and below the SQL line ({sql}).",
     "lead.below": "It stands below the MQL line ({mql}).",
+    "lead.of_its_day": "These are the lines of its day (policy {then}); policy {now} counts from "
+    "its next score on.",
     "lead.way": "Way through the stages",
     "lead.why": "Why {chance} and not the typical {base}",
     "lead.why_sub": "Each reason multiplies the odds; together they give exactly this lead’s "
