@@ -201,6 +201,22 @@ def test_lines_of_a_former_policy_are_told_as_such(place: Place) -> None:
     assert f"(policy {then}); policy 99 counts from its next score on." in said
 
 
+def test_a_lead_that_fell_and_rose_again_says_so(place: Place) -> None:
+    """Scores that moved the lead name the stage; a stage entered twice says so on the way."""
+    facts = place.facts("/lead?id=L0007")
+    score = {"event": "scored", "score": 50, "probability": 0.1}
+    history = [
+        {**score, "stage": stage, "at": f"2026-0{month}-14T08:00:00Z"}
+        for month, stage in ((5, "mql"), (6, "mql"), (7, "nurture"), (8, "mql"))
+    ]
+    page = lead_page({**facts, "stage": "mql", "history": history})
+    said = [entry["said"].partition(": ")[2] for entry in page["happened"]]
+    assert said == ["became MQL", "back to nurture", "", "became MQL"]
+    ways = {step["name"]: (step["at"][:7], step["note"]) for step in page["way"]}
+    assert ways["MQL"] == ("2026-08", ", again")
+    assert ways["nurture"] == ("2026-07", "")
+
+
 def test_thresholds_say_what_the_preview_says(place: Place) -> None:
     """Lines and figures for a capacity are those of POST /v1/policy/preview."""
     asked = {"basis": "capacity", "capacity_per_week": 9, "sql_capacity_per_week": 3}

@@ -32,6 +32,7 @@ def lead_page(told: Fact) -> dict[str, Any]:
     latest, decision, explained = told.get("latest"), told["decision"], told["explained"]
     open_steps = set(told["open_steps"]) if told["stage"] != "customer" else set()
     scores = [entry for entry in told["history"] if entry["event"] == "scored"]
+    stages = ["", *(str(entry["stage"]) for entry in told["history"])][:-1]
     return {
         "title": name_of_lead(attributes, lead_id),
         "lead_id": lead_id,
@@ -49,7 +50,10 @@ def lead_page(told: Fact) -> dict[str, Any]:
             for i, each in enumerate(b for b in _BUTTONS if b in open_steps)
         ],
         "rejects": [say(f"reject.{each}") for each in _REASONS] if "rejected" in open_steps else [],
-        "happened": [_happened(entry) for entry in reversed(told["history"][-HAPPENED_SHOWN:])],
+        "happened": [
+            _happened(entry, before)
+            for entry, before in reversed(list(zip(told["history"], stages, strict=True)))
+        ][:HAPPENED_SHOWN],
         "n_more": max(0, len(told["history"]) - HAPPENED_SHOWN),
         "record": _record(told, decision),
         "attributes": [
@@ -107,11 +111,14 @@ def _plain(told: Fact) -> str:
 
 
 def _way(told: Fact) -> list[dict[str, Any]]:
-    """Its way through the stages: when it entered each, where it stands."""
+    """Its way through the stages: when it last entered each, where it stands."""
     entered: dict[str, str] = {}
+    again: set[str] = set()
     before = ""
     for entry in told["history"]:
         if entry["stage"] != before:
+            if entry["stage"] in entered:
+                again.add(entry["stage"])
             entered[entry["stage"]] = entry["at"]
             before = entry["stage"]
     stage = str(told["stage"])
@@ -128,7 +135,7 @@ def _way(told: Fact) -> list[dict[str, Any]]:
             if each in entered
             else "passed",
             "at": entered.get(each, "") if i <= here else "",
-            "note": say(f"way.{each}") if i > here else "",
+            "note": say(f"way.{each}") if i > here else say("way.again") if each in again else "",
         }
         for i, each in enumerate(ladder)
     ]
@@ -239,8 +246,8 @@ def _path(scores: Sequence[Fact], told: Fact) -> dict[str, Any]:
     }
 
 
-def _happened(entry: Fact) -> dict[str, str]:
-    """One line of what happened."""
+def _happened(entry: Fact, before: str) -> dict[str, str]:
+    """One line of what happened, with the stage that a score moved the lead to."""
     kind = str(entry["event"])
     if kind == "scored":
         said = say(
@@ -248,6 +255,11 @@ def _happened(entry: Fact) -> dict[str, str]:
             score=entry.get("score"),
             chance=words.chance(float(entry["probability"])),
         )
+        stage = str(entry["stage"])
+        if stage != before and (before or stage != "cold") and stage in _LADDER:
+            back = before in _LADDER and _LADDER.index(stage) < _LADDER.index(before)
+            key = "happened.back" if back else "happened.rose"
+            said += say(key, stage=stage_name(stage))
         tag = say("tag.score")
     elif kind == "consent":
         said = say("happened.may" if entry.get("may_contact") else "happened.may_not")

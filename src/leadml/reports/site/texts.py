@@ -152,6 +152,7 @@ TEXTS: Final[Mapping[str, str]] = {
     "stage.sql": "SQL",
     "stage.customer": "customer",
     "stage.lost": "lost",
+    "way.again": ", again",
     "way.cold": "first score",
     "way.nurture": "worth a newsletter",
     "way.mql": "proposed to sales",
@@ -387,6 +388,8 @@ TEXTS: Final[Mapping[str, str]] = {
     "multiplies the odds by its factor and shows the chance reached so far; the last row is this "
     "lead. Nothing is left out: weak reasons are joined in one row.",
     "happened.scored": "Scored {score}, a chance of {chance}",
+    "happened.rose": ": became {stage}",
+    "happened.back": ": back to {stage}",
     "happened.may": "May be contacted",
     "happened.may_not": "May not be contacted",
     "happened.accepted": "Accepted by sales",
