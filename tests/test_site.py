@@ -267,7 +267,7 @@ def test_a_saved_policy_is_used_by_the_scorer(place: Place) -> None:
     assert scored["policy_version"] == said[1]
     page = place.get(answer.headers["location"]).text
     assert "Spring rota" in page
-    assert f"Policy {said[1]} holds from now on." in page
+    assert f"Policy {said[1]} holds from now on; leads follow at their next score." in page
 
 
 def test_an_outcome_moves_the_lead(place: Place) -> None:

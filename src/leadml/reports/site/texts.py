@@ -539,7 +539,7 @@ TEXTS: Final[Mapping[str, str]] = {
     "without use.",
     # what happened after a button
     "done.reported": "Noted. The lead stands at {version} now.",
-    "done.saved": "Policy {version} holds from now on.",
+    "done.saved": "Policy {version} holds from now on; leads follow at their next score.",
     "done.promoted": "Version {version} is the champion; it serves within seconds.",
     "done.rolled_back": "Went back to the champion before; it serves within seconds.",
 }
