@@ -349,6 +349,15 @@ def test_pages_of_leads_follow_each_other(place: Place) -> None:
     assert len(seen) == len(set(seen)) == total
 
 
+def test_a_full_week_is_told_above_the_queue(place: Place) -> None:
+    """Once the calls of the week are taken the list says that its leads come next."""
+    facts = {**place.facts("/leads"), "capacity_per_week": 40}
+    assert "47 of 40" in (full := leads_page({**facts, "taken": 47})["lead"])
+    assert full.startswith("This week’s calls are taken")
+    assert "these come next" in full
+    assert leads_page({**facts, "taken": 39})["lead"].endswith("39 of 40 taken up in seven days")
+
+
 def test_leads_are_found_by_stage_owner_and_words(place: Place) -> None:
     """Each filter keeps exactly the leads it names; a search finds a company."""
     mine = place.facts("/leads?stage=all&owner=A. Novak")["leads"]

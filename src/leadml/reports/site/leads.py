@@ -72,7 +72,8 @@ def _lead(told: Fact, stage: str, total: int) -> str:
         return say("leads.lead_all", n=words.count(total))
     capacity, taken = told["capacity_per_week"], told["taken"]
     if capacity is not None and taken is not None:
-        return say("leads.lead_capacity", taken=words.count(taken), n=words.per_week(capacity))
+        key = "leads.lead_full" if taken >= capacity else "leads.lead_capacity"
+        return say(key, taken=words.count(taken), n=words.per_week(capacity))
     return say("leads.lead_queue")
 
 

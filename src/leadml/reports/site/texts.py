@@ -280,6 +280,8 @@ TEXTS: Final[Mapping[str, str]] = {
     "leads.lead_queue": "Open MQLs that may be contacted, by expected value",
     "leads.lead_capacity": "Open MQLs that may be contacted, by expected value; {taken} of {n} "
     "taken up in seven days",
+    "leads.lead_full": "This week’s calls are taken ({taken} of {n} in seven days); these come "
+    "next, by expected value",
     "leads.lead_all": "{n} leads are known here",
     "leads.search": "Search",
     "leads.search_like": "Lead id, company or any field",
