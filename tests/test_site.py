@@ -325,7 +325,7 @@ def test_failures_are_pages_for_people_and_problems_for_programs(place: Place) -
     """An unknown lead is told in words; a program gets the problem document."""
     page = place.get("/lead?id=nobody")
     assert page.status_code == 404
-    assert "no such lead is known here" in page.text
+    assert "<b>No such lead is known here" in page.text
     problem = httpx.get(f"{place.address}/lead?id=nobody", headers={"Accept": "application/json"})
     assert problem.json()["code"] == "not_found"
     assert place.get("/leads?stage=nothing").status_code == 422
