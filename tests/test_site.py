@@ -130,6 +130,22 @@ def test_overview_judges_capacity_once(place: Place) -> None:
     assert early == ("Too early to tell under policy 2", "by the lines before policy 2")
 
 
+def test_shares_near_one_another_name_their_leads(place: Place) -> None:
+    """The usual chance, the typical lead and the share of all leads say whose they are."""
+    facts = place.facts("/")
+    assert (
+        "of all leads learned from" in overview_page({**facts, "live": None})["headline"][2]["note"]
+    )
+    figure = {"value": 0.2, "low": 0.1, "high": 0.3}
+    above = {"precision": figure, "recall": figure, "usual": 0.09, "share_of_leads": 0.2}
+    live = {"n_leads": 500, "metrics": None, "above": above}
+    note = overview_page({**facts, "live": live})["headline"][2]["note"]
+    assert "of all leads scored here" in note
+    page = place.get("/lead?id=L0007").text
+    assert "the share of all leads learned from" in page
+    assert "not the average of all leads" in page
+
+
 def test_overview_counts_what_the_database_holds(place: Place) -> None:
     """Verdict, stages and proposals of the first page equal counts made by plain SQL."""
     import sqlite3

@@ -180,19 +180,21 @@ def _worth_tiles(trained: Fact, live: Fact | None) -> list[dict[str, str]]:
     above = (live or {}).get("above")
     if live and live["n_leads"] >= FEWEST_SEEN and above:
         precision, recall = above["precision"], above["recall"]
-        usual, share = above["usual"], above["share_of_leads"]
+        usual, share, source = above["usual"], above["share_of_leads"], "live"
     else:
         expected = {str(e["stage"]): e for e in trained["policy"].get("expected") or ()}
         if "mql" not in expected:
             return []
         precision, recall = (amount(expected["mql"][k]) for k in ("precision", "recall"))
-        usual, share = trained["base_rate"], None
+        usual, share, source = trained["base_rate"], None, "trained"
     interval = words.chance_range(precision.get("low"), precision.get("high"))
     return [
         {
             "label": say("overview.become"),
             "value": words.chance(precision["value"]),
-            "note": say("overview.become_note", range=interval, usual=words.chance(usual)),
+            "note": say(
+                f"overview.become_note_{source}", range=interval, usual=words.chance(usual)
+            ),
         },
         {
             "label": say("overview.among"),
