@@ -1,5 +1,7 @@
 """leadml.evaluation.checks.lml019_unstable."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from leadml.evaluation.checks.lml019_unstable import run
@@ -35,3 +37,16 @@ def test_stable_columns_pass():
         data = history(n=n, order=np.arange(float(n)), add=clean_columns(40, y))
         assert run(data).status == "passed"
     assert run(history()).status == "not_applicable"
+
+
+def test_moved_values_are_told_before_their_outcomes_are_ripe():
+    """Where the newest fifth has no outcome yet, the column is named and nothing is drawn."""
+    rng = np.random.default_rng(1)
+    late = ORDER >= 4800
+    form = np.where(rng.random(6000) < np.where(late, 0.4, 0.05), "new", "old").astype(object)
+    data = history(n=6000, order=ORDER, add={"form": form})
+    for unripe in (late, ~late):
+        found = run(replace(data, y=np.where(unripe, np.nan, data.y), memory={}))
+        assert found.columns == ("form",)
+        assert found.evidence["shares"] == []
+    assert run(data).evidence["shares"][0]["among"] == "the newest fifth"

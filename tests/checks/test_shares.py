@@ -30,6 +30,12 @@ def test_rates_are_told_for_frequent_levels_with_their_intervals():
     assert found["base"] == 0.1
 
 
+def test_where_no_outcome_is_known_nothing_is_told():
+    """Rows whose outcome is not known yet make no point and no share."""
+    found = shares_by(read(["a", "b"] * 50), np.full(100, np.nan), "converted", "source")
+    assert (found["base"], found["points"]) == (0.0, [])
+
+
 def test_numbers_are_told_in_fifths():
     """Ranges ascend and hold about as many leads each."""
     found = shares_by(read(list(range(100))), np.arange(100) >= 80, "converted", "age")

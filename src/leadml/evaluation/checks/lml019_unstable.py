@@ -69,10 +69,13 @@ def run(data: CheckInput) -> Finding:
         if reversed_
         else f"The values of {listed(names)} moved markedly in the newest fifth of the leads."
     )
+    # the newest fifth may be entirely too young for outcomes: then there is nothing to draw
+    ripe = bool((late & data.known).any() and (~late & data.known).any())
+    drawn = (reversed_ or names)[:_DRAWN] if ripe else ()
     evidence = {
         "figures": figures,
         "limit": {"psi": _PSI},
-        "shares": [_drawn(data, name, late) for name in (reversed_ or names)[:_DRAWN]],
+        "shares": [_drawn(data, name, late) for name in drawn],
     }
     return CHECK.found(detail, columns=names, evidence=evidence)
 

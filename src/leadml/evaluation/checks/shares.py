@@ -70,8 +70,8 @@ def shares_by(reading: Reading, so: Floats, what: str, column: str) -> dict[str,
     Returns
     -------
     dict
-        ``what``, ``column``, ``base`` (share over all known rows), ``points`` as
-        :func:`shares_of` tells them. Levels of fewer than 20 leads stand together, so
+        ``what``, ``column``, ``base`` (share over all known rows; 0 without one), ``points``
+        as :func:`shares_of` tells them. Levels of fewer than 20 leads stand together, so
         that no point is a single lead.
     """
     known = ~np.isnan(so)
@@ -81,7 +81,7 @@ def shares_by(reading: Reading, so: Floats, what: str, column: str) -> dict[str,
     return {
         "what": what,
         "column": column,
-        "base": round(float(so[known].mean()), 4),
+        "base": round(float(so[known].mean()), 4) if known.any() else 0.0,
         "points": shares_of([*names, NOT_GIVEN], [*masks, missing], so),
     }
 
