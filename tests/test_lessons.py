@@ -19,6 +19,7 @@ from leadml.cli.app import app
 from leadml.datasets.join import join_outcomes
 from leadml.datasets.read import read_table
 from leadml.datasets.simulate import END, simulate, write_history
+from leadml.errors import ColumnMissing
 from leadml.leads import text_of
 from leadml.leads.values import BAD, number_of
 from leadml.registry.aliases import Named
@@ -245,6 +246,27 @@ def test_one_table_with_its_outcomes_is_brought_in(world: World) -> None:
     store.close()
     assert not {"lead_id", "phone", "converted", "converted_at"} & record["inputs"].keys()
     assert "created_at" in record["inputs"]
+
+
+def test_a_history_without_dates_of_its_outcomes_is_refused(world: World) -> None:
+    """Which option names the missing column is said; nothing is brought in."""
+    write_history(simulate(600, seed=3), world.folder)
+    world.serve_hand_made()
+    Store(world.settings.database_url).migrate()
+    for left_out in ("id", "outcome_at"):
+        given = {"id": "lead_id", "created_at": "created_at", "outcome_at": "converted_at"}
+        del given[left_out]
+        lines = [f'{name} = "{column}"\n' for name, column in given.items()]
+        (world.folder / "one.toml").write_text(
+            'target = "converted"\npositive = "1"\n' + "".join(lines)
+        )
+        with pytest.raises(ColumnMissing) as refused:
+            world.leadml.import_history(
+                str(world.folder / "leads.csv"), config=world.folder / "one.toml"
+            )
+        assert refused.value.code == "column_missing"
+        assert "--id" in refused.value.fix
+        assert "--outcome-at" in refused.value.fix
 
 
 def test_live_truth_leaves_the_past_aside(world: World) -> None:

@@ -183,7 +183,9 @@ def reports_of(frame: pd.DataFrame, *, key: str, outcome_at: str) -> Iterator[Re
     for name in (key, outcome_at):
         if name not in frame.columns:
             raise ColumnMissing(
-                f"the table of outcomes has no column '{name}'",
+                f"the table of outcomes has no column '{name}'"
+                if name
+                else "outcomes need an id and the date they happened",
                 column=name or None,
                 fix="name them with --id and --outcome-at",
             )
