@@ -133,10 +133,10 @@ def test_overview_judges_capacity_once(place: Place) -> None:
 def test_shares_near_one_another_name_their_leads(place: Place) -> None:
     """The usual chance, the typical lead and the share of all leads say whose they are."""
     facts = place.facts("/")
-    assert (
-        "of all leads learned from" in overview_page({**facts, "live": None})["headline"][2]["note"]
-    )
     figure = {"value": 0.2, "low": 0.1, "high": 0.3}
+    policy = {"expected": [{"stage": "mql", "precision": figure, "recall": figure}]}
+    facts |= {"live": None, "trained": {**facts["trained"], "policy": policy}}
+    assert "of all leads learned from" in overview_page(facts)["headline"][2]["note"]
     above = {"precision": figure, "recall": figure, "usual": 0.09, "share_of_leads": 0.2}
     live = {"n_leads": 500, "metrics": None, "above": above}
     note = overview_page({**facts, "live": live})["headline"][2]["note"]
