@@ -12,9 +12,11 @@ import pytest
 import typer
 
 from leadml import __version__
+from leadml.cli import demo
 from leadml.cli.app import app
 from leadml.cli.console import Steps, failing_in_one_sentence, interval
 from leadml.errors import TargetMissing
+from leadml.settings import Settings
 
 COMMANDS = {
     " ".join((*group, name)): command
@@ -177,3 +179,12 @@ def test_a_first_champion_that_failed_the_gate_says_both(capsys: pytest.CaptureF
     assert "Not promoted" not in said
     show_training(found | {"alias": "challenger"})
     assert "Not promoted: Log loss is worse." in "".join(capsys.readouterr())
+
+
+def test_the_demo_counts_the_leads_it_asked_for_too(capsys: pytest.CaptureFixture[str]) -> None:
+    """Leads lived through and leads scored over HTTP are told, as the pages count both."""
+    lived = {"leads": 4_800, "decisions": 7_203, "outcomes": 900}
+    demo._tell_next(Path("demo"), Settings(), lived, 200)
+    said = "".join(capsys.readouterr())
+    assert "7,203 scores of 4,800 leads" in said
+    assert "and the 200 open leads scored just now" in said

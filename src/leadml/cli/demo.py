@@ -112,7 +112,7 @@ def walk(folder: Path, n_leads: int, seed: int, *, stay: bool = False) -> None:
             "and the server has stopped again."
         )
         say()
-        _tell_next(folder, settings, lived)
+        _tell_next(folder, settings, lived, len(ranked))
         if stay:
             _stay(settings)
 
@@ -216,7 +216,7 @@ def _stay(settings: Settings) -> None:
             time.sleep(3600)
 
 
-def _tell_next(folder: Path, settings: Settings, lived: dict[str, int]) -> None:
+def _tell_next(folder: Path, settings: Settings, lived: dict[str, int], n_asked: int) -> None:
     command = "leadml"
     if not shutil.which(command):
         command = os.path.relpath(Path(sys.executable).with_name(command))
@@ -224,7 +224,8 @@ def _tell_next(folder: Path, settings: Settings, lived: dict[str, int]) -> None:
     if lived["decisions"]:
         say(
             f"The memory holds {lived['decisions']:,} scores of {lived['leads']:,} leads and "
-            f"{lived['outcomes']:,} reports of sales from seven simulated months, for the pages."
+            f"{lived['outcomes']:,} reports of sales from seven simulated months, for the pages, "
+            f"and the {n_asked:,} open leads scored just now."
         )
         say()
     say("What to try next")
