@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from leadml.cli.app import app
+from leadml.cli.hindsight import _and_above
 from leadml.settings import Settings
 from tests import tracked
 from tests.test_drift import moved
@@ -74,6 +75,40 @@ def test_monitor_speaks_to_people(template: Path, tmp_path: Path, world: World) 
     for part in ("ROC AUC", "promised 0.810", "week", "stage", "drift of", "happened (95 %)"):
         assert part in found.stdout
     assert "MLflow run" not in found.stdout
+
+
+def test_figures_stand_where_mlflow_does_not_know_the_version(
+    template: Path, tmp_path: Path, world: World
+) -> None:
+    """A version served from its folder alone is judged all the same, with a warning."""
+    registry = tracked.registry(template, tmp_path)
+    made = tracked.train(registry)
+    world.live(1200, (130, 61))
+    tracked.client(registry).delete_registered_model("leads")
+    env = settings_of(tmp_path).environment()
+    found = CliRunner().invoke(app, ["monitor"], env=env, catch_exceptions=False)
+    assert found.exit_code in (0, 3)
+    assert f"served          leads@{made.version}" in found.stdout
+    assert "of model" in found.stdout
+    assert "Warning: no run was written to MLflow" in found.stdout
+    told = json.loads(CliRunner().invoke(app, ["monitor", "--json"], env=env).stdout)
+    assert told["not_tracked"]["code"] == "version_unknown"
+    assert all(0 <= one["importance"] <= 1 for one in told["drift"]["inputs"])
+
+
+def test_stages_are_told_as_the_pages_tell_them() -> None:
+    """Behind MQL stands what lies at or above its line; the other stages stay as they are."""
+    stages = [
+        {"stage": "sql", "n": 100, "n_conversions": 40, "predicted": 0.5},
+        {"stage": "mql", "n": 300, "n_conversions": 60, "predicted": 0.1},
+        {"stage": "cold", "n": 500, "n_conversions": 5, "predicted": 0.01},
+    ]
+    told = _and_above(stages)
+    assert [one["stage"] for one in told] == ["sql", "mql", "mql and above", "cold"]
+    assert (told[2]["n"], told[2]["n_conversions"], told[2]["observed"]) == (400, 100, 0.25)
+    assert told[2]["predicted"] == pytest.approx(0.2)
+    assert told[2]["low"] < 0.25 < told[2]["high"]
+    assert _and_above(stages[1:]) == stages[1:]
 
 
 def test_no_memory_is_said(tmp_path: Path) -> None:

@@ -197,6 +197,7 @@ PIECE: Final = Piece(
                 ),
                 "n_then": _count("Leads of the training."),
                 "n_now": _count("Leads of today."),
+                "importance": _number("Share of the column in what moves the chances."),
                 "bins": _list("Shares by group.", "DriftBin"),
             },
             ("name", "psi", "chance", "word", "n_then", "n_now", "bins"),

@@ -9,6 +9,7 @@ import typer
 
 from leadml.cli.console import answer, interval, say
 from leadml.errors import PromotionRefused
+from leadml.leads.estimate import wilson
 
 __all__ = ["monitor", "replay"]
 
@@ -63,31 +64,55 @@ def _show(found: dict[str, Any]) -> None:
     judged = [drift["probability"]] if "probability" in drift else []
     judged += drift["inputs"]
     say()
-    say("  drift of                        PSI    luck   now")
+    say("  drift of                        PSI    luck  of model   now")
     for one in judged[:12]:
         name = one["name"] if len(one["name"]) <= 28 else one["name"][:27] + "…"
-        say(f"  {name:<28} {one['psi']:>6.3f}  {one['chance']:>6.3f}   {one['word']}")
+        share = f"{one['importance']:.1%}" if "importance" in one else ""
+        say(f"  {name:<28} {one['psi']:>6.3f}  {one['chance']:>6.3f}  {share:>8}   {one['word']}")
     say()
     say(f"  {found['capacity']['sentence']}")
+    if "run_id" in found:
+        say(f"  MLflow run      {found['run_id']}")
     if found["signals"]:
         say()
         say("Look at:")
         for signal in found["signals"]:
             say(f"  {signal['code']}: {signal['sentence']}")
-    if "run_id" in found:
-        say(f"  MLflow run      {found['run_id']}")
+    if "not_tracked" in found:
+        say()
+        say(f"Warning: no run was written to MLflow: {found['not_tracked']['detail']}")
 
 
 def _table(part: str, key: str, found: dict[str, Any]) -> None:
     say()
     say(f"  {part:<14} {'leads':>7} {'won':>6}  predicted  happened (95 %)")
     name = part.replace(" ", "_")
-    for one in found[key]:
+    for one in _and_above(found[key]) if key == "stages" else found[key]:
         say(
             f"  {one[name]:<14} {one['n']:>7,} {one['n_conversions']:>6,}  "
             f"{one['predicted']:>8.1%}   {one['observed']:.1%}"
             f" ({one['low']:.1%} to {one['high']:.1%})  {one['word']}"
         )
+
+
+def _and_above(stages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The stages, and behind MQL what lies at or above its line, as the pages tell it."""
+    above = [one for one in stages if one["stage"] in ("sql", "mql")]
+    if len(above) < 2:
+        return stages
+    n, won = (sum(one[key] for one in above) for key in ("n", "n_conversions"))
+    low, high = wilson(won, n)
+    both = {
+        "stage": "mql and above",
+        "n": n,
+        "n_conversions": won,
+        "predicted": sum(one["predicted"] * one["n"] for one in above) / n,
+        "observed": won / n,
+        "low": low,
+        "high": high,
+        "word": "",
+    }
+    return [*above, both, *(one for one in stages if one not in above)]
 
 
 def replay(

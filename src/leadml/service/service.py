@@ -21,6 +21,7 @@ from leadml.errors import (
     NoModel,
     PlanNotApplicable,
     PromotionRefused,
+    RegistryError,
 )
 from leadml.settings import Settings
 
@@ -559,7 +560,8 @@ class Leadml:
         weeks
             Matured weeks to look back.
         track
-            Write a run of the served version to MLflow; the answer's ``run_id`` names it.
+            Write a run of the served version to MLflow; the answer's ``run_id`` names it, or
+            ``not_tracked`` says why there is none: the figures stand all the same.
         """
         from leadml.service.past import Past
         from leadml.service.serving import Serving
@@ -577,9 +579,12 @@ class Leadml:
             found = Watch(Past(memory)).report(served, weeks)
             progress("looking back", 1, 1)
         if track:
-            found["run_id"] = self._registry(progress).log_monitoring(
-                served.name, served.version, found
-            )
+            try:
+                found["run_id"] = self._registry(progress).log_monitoring(
+                    served.name, served.version, found
+                )
+            except RegistryError as error:
+                found["not_tracked"] = {"code": error.code, "detail": error.detail}
         return found
 
     def export_outcomes(
@@ -718,7 +723,8 @@ class Leadml:
             ever = replace(asked, as_of="", horizon_days=None, created_at="", outcome_at="")
             column = outcome_at or asked.outcome_at
             won = frame[label(frame, ever).converted == 1]
-            reports = list(reports_of(won[[key, column]], key=key, outcome_at=column))
+            there = [name for name in (key, column) if name in won.columns]
+            reports = list(reports_of(won[there], key=key, outcome_at=column))
         arrivals = arrivals_of(
             frame, key=key, created_at=created_at, consent=consent, left_out=left_out
         )

@@ -102,7 +102,8 @@ class Watch:
         drift = self._drift(served, now)
         room = self.room(served)
         promised = served.facts.get("metrics", {})
-        signals = _signals(seen, drift, room, promised, _importance_of(served))
+        importance = _importance_of(served)
+        signals = _signals(seen, drift, room, promised, importance)
         return {
             "model_version": served.versions.model,
             "policy_version": served.versions.policy,
@@ -114,7 +115,7 @@ class Watch:
             "protocol": protocol,
             **seen.as_dict(),
             "promised": {name: promised[name] for name in _PROMISED if name in promised},
-            "drift": _told(drift, now),
+            "drift": _told(drift, importance, now),
             "capacity": room.as_dict(),
             "signals": signals,
             "needs_look": bool(signals),
@@ -207,12 +208,16 @@ def _importance_of(served: Served) -> dict[str, float]:
     return {effect["column"]: float(effect["importance"]) for effect in effects}
 
 
-def _told(drift: list[Drift], now: datetime) -> dict[str, Any]:
+def _told(drift: list[Drift], importance: Mapping[str, float], now: datetime) -> dict[str, Any]:
     found: dict[str, Any] = {"from": _iso(now - RECENT), "to": _iso(now)}
     for part in drift:
         if part.name == "probability":
             found["probability"] = part.as_dict()
-    found["inputs"] = [part.as_dict() for part in drift if part.name != "probability"]
+    found["inputs"] = [
+        {**part.as_dict(), "importance": importance.get(part.name, 0.0)}
+        for part in drift
+        if part.name != "probability"
+    ]
     return found
 
 
