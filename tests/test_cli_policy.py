@@ -76,6 +76,24 @@ def test_basis_is_what_the_figures_mean(
     assert ("worth" in said) == ("--value" in words)
 
 
+def test_figures_left_out_are_those_in_force(env: dict[str, str]) -> None:
+    """Another capacity keeps the meetings of a week, says so, and forgets them if asked."""
+    words = ("--capacity-per-week", "9", "--sql-capacity-per-week", "3", "--note", "Start.")
+    assert told(env, "set", *words)["kept"] == {}
+    tried = told(env, "preview", "--capacity-per-week", "12")
+    assert tried["kept"] == {"sql_capacity_per_week": 3.0}
+    assert tried["setting"]["plan"]["sql_capacity_per_week"] == 3.0
+    assert tried["setting"]["sql"] == tried["current"]["sql"]
+    assert "Kept of the plan in force: sql_capacity_per_week 3" in run(
+        env, "preview", "--capacity-per-week", "12"
+    )
+    anew = told(env, "preview", "--capacity-per-week", "12", "--anew")
+    assert "sql_capacity_per_week" not in anew["setting"]["plan"]
+    assert told(env, "preview", "--mql-precision", "0.3")["kept"] == {}
+    made = told(env, "set", "--capacity-per-week", "12", "--note", "More people.")
+    assert made["plan"]["sql_capacity_per_week"] == 3.0
+
+
 def test_a_foreign_plan_is_one_sentence(env: dict[str, str]) -> None:
     """What is no plan changes nothing and says how to mend it."""
     found = CliRunner().invoke(app, ["policy", "set", "--basis", "luck", "--note", "x"], env=env)

@@ -27,6 +27,7 @@ CostSql = Annotated[float | None, typer.Option(help="What working one SQL costs.
 LeadsPerWeek = Annotated[
     float | None, typer.Option(help="Leads that come in; the last weeks tell if left out.")
 ]
+Anew = Annotated[bool, typer.Option("--anew", help="Keep no figure of the plan in force.")]
 Basis = Annotated[
     str | None,
     typer.Option(help="capacity, precision or value; by the figures given if left out."),
@@ -41,6 +42,21 @@ def _plan(**figures: Any) -> dict[str, Any]:
         worth = "value" in given and "cost_mql" in given and "capacity_per_week" not in given
         given["basis"] = "precision" if precise else "value" if worth else "capacity"
     return given
+
+
+def _kept(plan: dict[str, Any], policies: Any) -> dict[str, Any]:
+    """Figures of the plan in force that stand where the basis stays and none was given."""
+    now = policies.current()["plan"]
+    if now.get("basis", "capacity") != plan["basis"]:
+        return {}
+    # leads_per_week is left to the last weeks: nobody knows whether it was given or counted
+    return {name: now[name] for name in now if name not in {*plan, "leads_per_week"}}
+
+
+def _tell_kept(found: dict[str, Any]) -> None:
+    if found["kept"]:
+        said = ", ".join(f"{name} {figure:g}" for name, figure in found["kept"].items())
+        say(f"Kept of the plan in force: {said} (--anew leaves that out).")
 
 
 def _expected(setting: dict[str, Any]) -> None:
@@ -94,9 +110,12 @@ def preview(
     cost_mql: CostMql = None,
     cost_sql: CostSql = None,
     leads_per_week: LeadsPerWeek = None,
+    anew: Anew = False,
     as_json: Json = False,
 ) -> None:
     """Say what another plan would have meant, beside the one in force. Nothing changes.
+
+    Where the basis stays, figures that are left out are those of the plan in force.
 
     \b
     Examples:
@@ -117,14 +136,15 @@ def preview(
 
     def told(found: dict[str, Any]) -> None:
         say(f"Counted on {found['looked_at']['sentence']}")
+        _tell_kept(found)
         for name in ("setting", "current"):
             say(f"{'This plan' if name == 'setting' else 'In force'}: {lines_of(found[name])}.")
             _expected(found[name])
 
     def work(leadml: Any, _: Any) -> dict[str, Any]:
         with leadml.policies() as policies:
-            found: dict[str, Any] = policies.preview(plan)
-            return found
+            kept = {} if anew else _kept(plan, policies)
+            return {**policies.preview({**kept, **plan}), "kept": kept}
 
     answer(work, told, as_json)
 
@@ -142,9 +162,12 @@ def put(
     cost_mql: CostMql = None,
     cost_sql: CostSql = None,
     leads_per_week: LeadsPerWeek = None,
+    anew: Anew = False,
     as_json: Json = False,
 ) -> None:
     """Write a new version of the policy; servers on the same memory follow within a second.
+
+    Where the basis stays, figures that are left out are those of the plan in force.
 
     \b
     Examples:
@@ -165,12 +188,13 @@ def put(
 
     def told(found: dict[str, Any]) -> None:
         say(f"Version {found['policy_version']}: {lines_of(found)}. {found['reason']}")
+        _tell_kept(found)
         _expected(found)
 
     def work(leadml: Any, _: Any) -> dict[str, Any]:
         with leadml.policies() as policies:
-            found: dict[str, Any] = policies.put(plan, author=by, note=note)
-            return found
+            kept = {} if anew else _kept(plan, policies)
+            return {**policies.put({**kept, **plan}, author=by, note=note), "kept": kept}
 
     answer(work, told, as_json)
 
