@@ -52,6 +52,16 @@ def test_reason_tells_the_lines_that_stand():
     assert "every lead becomes MQL and SQL" in policy.reason
 
 
+def test_what_nobody_asked_for_is_called_a_default():
+    """The meetings of a week are told as asked only where somebody asked for them."""
+    p, y = simulated()
+    for capacity in (100, 1000):
+        asked = ThresholdPlan(capacity_per_week=capacity)
+        assert "by default" in choose_policy(p, y, 100, asked).reason
+        given = ThresholdPlan(capacity_per_week=capacity, sql_capacity_per_week=capacity / 4)
+        assert "by default" not in choose_policy(p, y, 100, given).reason
+
+
 LEADS = st.lists(st.tuples(st.integers(0, 30), st.booleans()), min_size=1, max_size=60)
 
 

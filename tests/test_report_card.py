@@ -10,6 +10,7 @@ from facts_sample import facts_minimal, facts_sample
 
 from leadml.reports import words
 from leadml.reports.card import model_card
+from leadml.reports.story.cuts import threshold_table
 
 
 @pytest.fixture(scope="module")
@@ -104,3 +105,26 @@ def test_tiny_data_has_a_card() -> None:
 def test_the_same_facts_give_the_same_bytes(facts: dict[str, Any]) -> None:
     """The card is part of the bundle, whose digest must not wander."""
     assert model_card(facts) == model_card(facts_sample())
+
+
+def test_a_default_is_not_told_as_what_sales_can_work(facts: dict[str, Any]) -> None:
+    """Without a capacity the table of thresholds says where the lines come from."""
+    policy = {key: value for key, value in facts["policy"].items() if key != "capacity_per_week"}
+    said = caption({**facts, "policy": policy})
+    assert "by default a fifth of the leads and a twentieth" in said
+    assert "from what sales can work" not in said
+    assert "from what sales can work" in caption(facts)
+
+
+def test_an_empty_band_is_not_told(facts: dict[str, Any]) -> None:
+    """Nurture is left out where it would start at the line of MQL."""
+    policy = facts["policy"]
+    assert "grade C" in caption(facts)
+    assert "grade C" not in caption({**facts, "policy": {**policy, "nurture": policy["mql"]}})
+
+
+def caption(facts: dict[str, Any]) -> str:
+    """What stands under the table of thresholds."""
+    table = threshold_table(facts)
+    assert table is not None
+    return table.caption

@@ -286,15 +286,16 @@ def _by_capacity(cohort: Cohort, plan: ThresholdPlan) -> tuple[float, float, str
     else:
         best = asked * SQL_OF_MQL if meetings is None else meetings
         of = f"of about {_amount(weekly)} " if known else ""
+        usual = " (a quarter of that by default)" if meetings is None else ""
         if share >= 1 and sql_share >= 1:
             sentence = (
-                f"Sales can work {_amount(asked)} leads a week and meet {_amount(best)}, more than"
-                f" come in, so every lead becomes MQL and SQL ({_line(sql)})."
+                f"Sales can work {_amount(asked)} leads a week and meet {_amount(best)}{usual},"
+                f" more than come in, so every lead becomes MQL and SQL ({_line(sql)})."
             )
         elif share >= 1:
             sentence = (
                 f"Sales can work {_amount(asked)} leads a week, more than come in, so every lead"
-                f" becomes MQL and the best {_amount(best)} SQL ({_line(sql)})."
+                f" becomes MQL and the best {_amount(best)}{usual} SQL ({_line(sql)})."
             )
         else:
             sentence = (

@@ -34,7 +34,7 @@ def threshold_table(facts: Fact) -> Table | None:
     others = "".join(
         f" {STAGES[s]} (grade {_GRADES[s]}) starts at a chance of {words.chance(policy[s])}."
         for s in known
-        if s not in stages
+        if s not in stages and not (s == "nurture" and policy[s] == policy.get("mql"))
     )
     measures = (
         (f"Leads {unit}", "volume_per_week", week_cell),
@@ -51,6 +51,8 @@ def threshold_table(facts: Fact) -> Table | None:
         if any(s in expected for s in stages)
     ]
     basis = _BASIS.get(str(policy.get("basis")), str(policy.get("basis", "")))
+    if policy.get("basis") == "capacity" and policy.get("capacity_per_week") is None:
+        basis = "by default a fifth of the leads and a twentieth"
     return Table(
         head=("", *(f"{STAGES[s]}, grade {_GRADES[s]}" for s in stages)),
         rows=tuple(rows),
