@@ -8,10 +8,12 @@ import pytest
 from learned import table
 
 from leadml.errors import ColumnMissing, ConfigError, InvalidValue, TableEmpty
-from leadml.leads import Kind, Role
+from leadml.leads import Availability, Kind, Role
+from leadml.registry.bundle import canonical
 from leadml.scorecard import Scorer
 from leadml.training.config import ColumnPlan, TrainConfig
 from leadml.training.rivals import Rival, answers_of_rival
+from leadml.training.selecting import select_columns
 from leadml.training.train import Given, leads_per_week, train
 
 
@@ -106,6 +108,47 @@ def test_without_an_order_the_folds_are_said_aloud():
     assert "no order in time is known" in found.facts["protocol"]["name"]
     assert any("random folds" in note for note in found.facts["notes"])
     assert not found.facts["data"]["leads_per_week_known"]
+
+
+def test_a_column_of_the_order_keeps_its_name():
+    """Where a column tells the order it is named; the order of the file is called that."""
+    frame, y = table(500)
+    frame = frame.assign(won=y.astype(int), row=range(500))
+    config = TrainConfig(target="won", folds=3, order_by="row")
+    for order_by, told in (
+        ("row", {"order": "column", "order_by": "row"}),
+        ("rows", {"order": "rows"}),
+    ):
+        data = train(frame, replace(config, order_by=order_by)).facts["data"]
+        assert {key: data[key] for key in ("order", "order_by") if key in data} == told
+
+
+def test_a_column_that_moved_while_the_newest_fifth_is_unripe_is_told():
+    """Facts of such a training can be kept, for they hold no figure of nothing."""
+    frame = history()
+    newest = np.arange(len(frame)) >= 0.8 * len(frame)
+    new = np.random.default_rng(1).random(len(frame)) < np.where(newest, 0.4, 0.05)
+    frame = frame.assign(campaign=np.where(new, "new", "old"))
+    found = train(frame, replace(CONFIG, horizon_days=100))
+    [moved] = [one for one in found.facts["checks"] if one["code"] == "LML019"]
+    assert "campaign" in moved["columns"]
+    assert canonical(found.facts)
+
+
+def test_reasons_of_what_is_left_out_claim_nothing_of_people():
+    """A configuration may hold guesses: the reason names it, or what it says of a column."""
+    frame = pd.DataFrame({name: [1.0, 2.0, 3.0] for name in ("a", "b", "c", "d")})
+    columns = {
+        "b": ColumnPlan(availability=Availability.AFTER),
+        "c": ColumnPlan(role=Role.CONSENT),
+    }
+    config = TrainConfig(target="won", drop=("a",), columns=columns)
+    reasons = dict(select_columns(frame, config, np.full(3, True)).dropped)
+    assert reasons == {
+        "a": "left out by the configuration",
+        "b": "known only after the outcome, as the configuration says",
+        "c": "a column of the role consent, as the configuration says",
+    }
 
 
 def test_a_table_of_its_own_is_tested_on():

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from leadml.errors import ColumnMissing, TableEmpty
-from leadml.leads import Kind, Role
-from leadml.training.config import TrainConfig
+from leadml.leads import Availability, Kind, Role
+from leadml.training.config import ColumnPlan, TrainConfig
 from leadml.training.encoding import Hint, guess_kind, is_moment
 
 __all__ = ["Selection", "select_columns"]
@@ -75,7 +75,7 @@ def select_columns(frame: pd.DataFrame, config: TrainConfig, known: Any) -> Sele
         if name in special:
             dropped.append((name, special[name]))
         elif name in excluded:
-            dropped.append((name, "left out because you said so"))
+            dropped.append((name, _left_out(plan)))
         elif plan.role in roles:
             dropped.append((name, roles[plan.role]))
         elif plan.role is None and plan.kind is None and (reason := _useless(rows[name], name)):
@@ -91,6 +91,15 @@ def select_columns(frame: pd.DataFrame, config: TrainConfig, known: Any) -> Sele
             fix="bring attributes or behaviour of the leads as columns",
         )
     return Selection(tuple(kept), hints, tuple(dropped))
+
+
+def _left_out(plan: ColumnPlan) -> str:
+    """Why the configuration leaves a column out; it may hold guesses that nobody changed."""
+    if plan.availability is Availability.AFTER:
+        return "known only after the outcome, as the configuration says"
+    if plan.role in (Role.CONSENT, Role.GROUP):
+        return f"a column of the role {plan.role}, as the configuration says"
+    return "left out by the configuration"
 
 
 def _refuse_unknown(asked: list[str], names: list[str]) -> None:

@@ -86,7 +86,7 @@ def facts_of(
         "n_leads": len(known),
         "n_conversions": int(known.sum()),
         "base_rate": float(known.mean()),
-        "order": "time" if labels.created_s is not None else "rows" if config.order_by else "none",
+        **_order(frame, config, labels),
         "target": labels.target,
         "positive": labels.positive,
         "dropped": [{"column": name, "reason": reason} for name, reason in selection.dropped],
@@ -269,3 +269,12 @@ def _recency_notes(recipe: Mapping[str, Any], tested_with: Recency | None) -> li
         words = {ALL: "all leads before it", NEWEST: "the newest part before it"}
         notes.append(f"The model of the forward test learned from {words[tested_with.policy]}.")
     return notes
+
+
+def _order(frame: pd.DataFrame, config: TrainConfig, labels: Labels) -> dict[str, str]:
+    """By what the leads were put in order; a column is named."""
+    if config.order_by in frame.columns:
+        return {"order": "column", "order_by": config.order_by}
+    if config.order_by:
+        return {"order": "rows"}
+    return {"order": "none" if labels.created_s is None else "time"}

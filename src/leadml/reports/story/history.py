@@ -82,7 +82,7 @@ def _pairs(facts: Fact) -> list[tuple[str, Any]]:
         ("Source", data.get("source")),
         ("Outcome", f"{data.get('target')} = {data.get('positive')}"),
         ("Rows read", words.count(data.get("n_rows"))),
-        ("Order", _ORDERS.get(order, order)),
+        ("Order", f"by {data['order_by']}" if "order_by" in data else _ORDERS.get(order, order)),
     ]
     if data.get("leads_per_week_known") and data.get("leads_per_week"):
         pairs.append(("Leads a week", words.per_week(float(data["leads_per_week"]))))
