@@ -55,3 +55,13 @@ def test_where_everybody_agreed_or_nobody_was_asked():
     other = {"consent_at": days, "consent_text": words, "permission": np.array(["a", "b"] * 1500)}
     assert run(history(add=other)).status == "not_applicable"
     assert run(history()).status == "not_applicable"
+
+
+def test_the_role_is_not_asked_for_where_it_was_given():
+    """A column that has the role consent is not asked to get it."""
+    add = {"consent": answers("yes", "no")}
+    assert "role consent" in run(history(add=add)).fix
+    given = run(history(add=add, roles={"consent": Role.CONSENT}))
+    assert given.status == "found"
+    assert "role consent" not in given.fix
+    assert "ask again" in given.fix

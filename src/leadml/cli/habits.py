@@ -100,7 +100,11 @@ def recalibrate(
       leadml recalibrate leads.csv outcomes.csv --json
     """
     options = asked(outcomes=outcomes, config=config, name=name, query=query)
-    answer(lambda leadml, steps: leadml.recalibrate(file, options, steps), show_training, as_json)
+    answer(
+        lambda leadml, steps: leadml.recalibrate(file, options, steps),
+        lambda found: show_training(found, "recalibrate again, or retrain"),
+        as_json,
+    )
 
 
 def retrain(

@@ -122,6 +122,9 @@ def train(
 ) -> None:
     """Learn a scorecard from a history of leads; test, track and register it.
 
+    Exit code 0 says that a version was registered, also where its verdict is "Do not use":
+    read "verdict" and "alias" in --json, or run leadml check before, which ends with 3.
+
     \b
     Examples:
       leadml train leads.csv --target converted
@@ -190,8 +193,8 @@ def show_checks(checks: list[dict[str, Any]]) -> None:
                 say(f"                  Fix: {check['fix']}")
 
 
-def show_training(found: dict[str, Any]) -> None:
-    """Print what a training found, for people."""
+def show_training(found: dict[str, Any], again: str = "train again") -> None:
+    """Print what a training found, for people, and what to do where it failed."""
     verdict = found["verdict"]
     say()
     say(verdict["sentence"] if isinstance(verdict, dict) else str(verdict))
@@ -227,7 +230,7 @@ def show_training(found: dict[str, Any]) -> None:
     elif gate.get("passed", True):
         say(f"Next: leadml report {found['version']}, leadml models promote {found['version']}")
     else:
-        say(f"Next: leadml report {found['version']}; mend what failed, then train again")
+        say(f"Next: leadml report {found['version']}; mend what failed, then {again}")
 
 
 def report(

@@ -142,7 +142,7 @@ def run(data: CheckInput) -> Finding:
     more = len(figures) - 1
     return CHECK.found(
         f"'{first['column']}' holds contacts that lead nowhere: {', '.join(what)}."
-        + (f" So do {counted(more, 'more column')}." if more else ""),
+        + (f" So do{'es' if more == 1 else ''} {counted(more, 'more column')}." if more else ""),
         columns=[figure["column"] for figure in figures],
         rows=rows.tolist(),
         evidence={"figures": figures, "limit": {"share": _SHARE}, "shares": shares[:2]},

@@ -25,6 +25,8 @@ CHECK = Check(
     " learned from it.",
 )
 
+_ROLE_GIVEN: Final = CHECK.fix.partition(" Give the column")[0]
+
 _NAMED: Final = re.compile(
     r"consent|\bopt(?:ed)? ?(?:in|out)\b|\bgdpr\b|\bdsgvo\b|do not (?:e ?)?(?:mail|call|contact)"
     r"|\bunsubscribed\b|\bpermission\b|einwilligung",
@@ -80,8 +82,12 @@ def run(data: CheckInput) -> Finding:
         detail += f", others in {listed(names[1:])}"
     if learned:
         detail += f"; {listed(learned)} {'is' if len(learned) == 1 else 'are'} learned from"
+    given = all(data.roles.get(name) is Role.CONSENT for name in names)
     return CHECK.found(
-        f"{detail}.", columns=names, evidence={"figures": figures, "shares": shares[:2]}
+        f"{detail}.",
+        columns=names,
+        evidence={"figures": figures, "shares": shares[:2]},
+        fix=_ROLE_GIVEN if given else CHECK.fix,
     )
 
 
