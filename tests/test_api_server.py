@@ -102,6 +102,7 @@ def test_serves_and_says_where(models: Path) -> None:
         found = httpx.post(f"{address}/v1/score", json=LEAD).json()
         assert found["model_version"] == "leads@1"
         assert any("this machine only" in line for line in said)
+        assert "no model yet" not in "".join(said)
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 0
 
@@ -131,8 +132,9 @@ def test_moved_champion_is_served_without_an_error(models: Path) -> None:
 
 def test_starts_without_a_model_and_takes_the_first(tmp_path: Path) -> None:
     """A server started before any training says no_model, then serves the first champion."""
-    with running(tmp_path) as (_, address, _), httpx.Client(base_url=address) as client:
+    with running(tmp_path) as (_, address, said), httpx.Client(base_url=address) as client:
         assert client.get("/health/ready").json()["code"] == "no_model"
+        assert "no model yet: leadml train FILE --target COLUMN" in "".join(said)
         digest = hand_made.bundle(tmp_path / "leads" / "1")
         write_pointer(tmp_path, "leads", Named("1", digest))
         deadline = time.monotonic() + 10

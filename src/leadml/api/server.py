@@ -23,6 +23,7 @@ from leadml.api.log import configure
 from leadml.api.protocol import Protocol
 from leadml.api.workers import supervise
 from leadml.errors import ConfigError, KeysMissing, StoreUnavailable
+from leadml.registry.place import sqlite_path
 from leadml.service.memory import Memory
 from leadml.service.serving import UNVERIFIED, Serving
 from leadml.settings import Settings, unknown_settings
@@ -116,6 +117,8 @@ def run(
         log.warning(UNVERIFIED)
     told = say or _to_stderr
     announcement = _announcement(settings, listener, guarded)
+    if serving is None and _lacks_model(settings):
+        announcement += "; no model yet: leadml train FILE --target COLUMN"
     with listener:
         if settings.workers > 1:
             supervise(settings, listener, lambda: told(announcement))
@@ -268,6 +271,14 @@ def _announcement(settings: Settings, listener: socket.socket, guarded: bool | N
         f"leadml serves {settings.model_name} on {where} ({reach}); "
         f"pages at {where}/, API at {where}/docs"
     )
+
+
+def _lacks_model(settings: Settings) -> bool:
+    """Whether no model can be there: none lies here, and no MLflow is there to ask."""
+    if (Path(settings.models_dir) / settings.model_name).exists():
+        return False
+    database = sqlite_path(settings.tracking_uri) if settings.tracking_uri else None
+    return not settings.tracking_uri or (database is not None and not database.exists())
 
 
 def _to_stderr(line: str) -> None:
