@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
-from concurrent.futures import Future
 from typing import Any
 
 import pytest
 
-from leadml.api.recorder import MOST_TOGETHER, Recorder
+from leadml.api.recorder import HAND_OVER_S, MOST_TOGETHER, Recorder
 from leadml.errors import StorageFull, StoreUnavailable
 from leadml.store import Decision, Recorded, Store
+from leadml.store.lane import Writing
 from tests.stored import decision
 
 
@@ -21,7 +22,7 @@ class ByHand:
     patience_s = 5.0
 
     def __init__(self) -> None:
-        self.groups: list[tuple[Sequence[Decision], Future[list[Recorded]]]] = []
+        self.groups: list[tuple[Sequence[Decision], Writing]] = []
         self.fault: Exception | None = None
 
     def require(self) -> ByHand:
@@ -29,8 +30,8 @@ class ByHand:
             raise self.fault
         return self
 
-    def submit_decisions(self, decisions: Sequence[Decision]) -> Future[list[Recorded]]:
-        pending: Future[list[Recorded]] = Future()
+    def submit_decisions(self, decisions: Sequence[Decision]) -> Writing:
+        pending = Writing()
         self.groups.append((decisions, pending))
         return pending
 
@@ -54,6 +55,22 @@ async def settle() -> None:
     """Let everything that can happen now happen."""
     for _ in range(5):
         await asyncio.sleep(0)
+
+
+def test_a_store_that_hangs_stops_the_loop_for_a_moment_only() -> None:
+    """The loop stands still while statements are built, and goes on without a sign of them."""
+
+    async def scenario() -> float:
+        memory = ByHand()
+        tasks = asked(Recorder(memory), 3)  # type: ignore[arg-type]
+        began = time.perf_counter()
+        await settle()
+        took = time.perf_counter() - began
+        memory.finish(0)
+        await asyncio.gather(*tasks)
+        return took
+
+    assert HAND_OVER_S <= asyncio.run(scenario()) < 40 * HAND_OVER_S
 
 
 def test_requests_that_arrive_together_share_a_group() -> None:

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 from stored import decision, file_of, fill, locked, plain
 
-from leadml.errors import StorageFull, StoreUnavailable
+from leadml.errors import ConfigError, StorageFull, StoreUnavailable
 from leadml.store import Store
 
 WAIT_S = 0.3
@@ -303,3 +303,9 @@ def test_a_relative_file_stays_where_it_was(tmp_path, monkeypatch):
     assert store.lives.lead("there")
     store.close()
     assert not (tmp_path / "elsewhere" / "leadml.db").exists()
+
+
+def test_options_of_sqlite_are_refused(tmp_path):
+    """What would be ignored, such as a wish to read only, is no URL of a memory."""
+    with pytest.raises(ConfigError, match="takes no options"):
+        Store(f"sqlite:///{tmp_path / 'leadml.db'}?mode=ro")

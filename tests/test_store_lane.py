@@ -150,3 +150,18 @@ def test_a_lane_starts_no_thread_before_it_is_used():
     lane = Lane(lambda: None, patience_s=1)
     assert threading.active_count() == before
     lane.close()
+
+
+def test_a_write_is_handed_over_before_it_is_durable(store):
+    """The sign that only the disk is left comes before the result, and after a failure too."""
+    writing = store._writes.submit(lambda connection, items: items, [1])
+    assert writing.handed_over.wait(5)
+    assert writing.result(5) == [1]
+
+    def broken(connection, items):
+        raise InvalidField("no")
+
+    failing = store._writes.submit(broken, [1])
+    assert failing.handed_over.wait(5)
+    with pytest.raises(InvalidField):
+        failing.result(5)

@@ -15,6 +15,9 @@ from leadml.store import Decision, Recorded
 
 __all__ = ["MOST_TOGETHER", "Recorder"]
 
+HAND_OVER_S: Final = 0.005
+"""Longest that the event loop stands still for a group, in seconds."""
+
 MOST_TOGETHER: Final = 256
 """Decisions after which a group is full; a larger batch is a group of its own."""
 
@@ -48,7 +51,10 @@ class Recorder:
     While a group is being written the next one gathers, so the busier the server, the
     more requests share a commit. Each request learns what came of its own decisions once
     they are durable. Everything here runs on the event loop; crossing to the thread of
-    the store and back costs once per group instead of once per request.
+    the store and back costs once per group instead of once per request. While the
+    store's thread builds its statements the loop stands still, for some milliseconds at
+    most: two threads that take the interpreter from each other need twice as long. The
+    loop never waits for the disk.
 
     Parameters
     ----------
@@ -103,6 +109,7 @@ class Recorder:
             group.fail(error)
             return
         self._writing += 1
+        pending.handed_over.wait(HAND_OVER_S)
         clock = loop.call_later(self._patience_s, self._late, loop, group, pending)
         pending.add_done_callback(
             lambda written: loop.call_soon_threadsafe(self._end, loop, group, written, clock)

@@ -70,8 +70,8 @@ class Database:
     Raises
     ------
     ConfigError
-        The URL cannot be read, names another kind of database or a SQLite database
-        in memory.
+        The URL cannot be read, names another kind of database, a SQLite database in
+        memory or options of SQLite.
     """
 
     def __init__(self, url: str, *, wait_s: float = 3.0) -> None:
@@ -96,6 +96,10 @@ class Database:
             if not parsed.database or parsed.database.startswith((":memory:", "file:")):
                 raise ConfigError(
                     "a memory that must last needs a file", fix="write sqlite:///leadml.db"
+                )
+            if parsed.query:
+                raise ConfigError(
+                    "the URL of a SQLite database takes no options", fix="leave out what follows ?"
                 )
             self.path = Path(parsed.database).absolute()  # of now, wherever the process goes
             parsed = parsed.set(database=str(self.path))
@@ -243,6 +247,13 @@ def _nothing() -> None:
     """Nobody waits for messages."""
 
 
+_CHECKPOINT_PAGES: Final = 4_000
+"""Pages in the log of SQLite before they are copied into the file; 16 MB of it."""
+
+_CACHE_KB: Final = 16_000
+"""Most that one connection keeps of the file in memory, taken as it is needed."""
+
+
 def _durable(wait_s: float, *, writes: bool) -> Callable[[Any, Any], None]:
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # transactions are begun explicitly
@@ -251,6 +262,8 @@ def _durable(wait_s: float, *, writes: bool) -> Callable[[Any, Any], None]:
             "journal_mode=WAL",
             "synchronous=FULL",
             "secure_delete=ON",
+            f"wal_autocheckpoint={_CHECKPOINT_PAGES}",
+            f"cache_size=-{_CACHE_KB}",
             "foreign_keys=ON",
             "query_only=" + ("OFF" if writes else "ON"),
         ):

@@ -11,6 +11,7 @@ from typing import Any, Final
 import orjson
 import sqlalchemy as sa
 
+from leadml.errors import NotFound
 from leadml.store import tables
 from leadml.store.auditing import get_note, set_note
 
@@ -57,8 +58,16 @@ def erased_among(connection: sa.Connection, key: bytes, lead_ids: Iterable[str])
     return frozenset(hashes[found_hash] for found_hash in found)
 
 
-def erase(connection: sa.Connection, key: bytes, lead_id: str, at_us: int) -> dict[str, int]:
-    """Delete all rows of a lead and leave a tombstone; returns rows deleted by table."""
+def erase(
+    connection: sa.Connection, key: bytes, lead_id: str, at_us: int, *, only_known: bool = False
+) -> dict[str, int]:
+    """Delete all rows of a lead and leave a tombstone; returns rows deleted by table.
+
+    Raises
+    ------
+    NotFound
+        With ``only_known``: nothing is stored about the lead, and it was not erased before.
+    """
     if connection.dialect.name == "postgresql":
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
     counts: dict[str, int] = {}
@@ -76,6 +85,8 @@ def erase(connection: sa.Connection, key: bytes, lead_id: str, at_us: int) -> di
     counts["idempotency"] = forgotten.rowcount
     lead_hash = hash_of(key, lead_id)
     if not erased_among(connection, key, [lead_id]):
+        if only_known and not any(counts.values()):
+            raise NotFound("this lead is not known; nothing was erased", fix="correct the id")
         row: dict[str, Any] = {"lead_hash": lead_hash, "at_us": at_us}
         connection.execute(sa.insert(tables.tombstones), row)
     return counts

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 
 from leadml.errors import StoreUnavailable
 
-__all__ = ["Effect", "Lane"]
+__all__ = ["Effect", "Lane", "Writing"]
 
 T = TypeVar("T")
 Effect = Callable[[sa.Connection, list[Any]], Sequence[Any]]
@@ -33,11 +33,20 @@ MOST_ITEMS: Final = 1_000
 MOST_WAITING: Final = 20_000
 
 
+class Writing(Future[list[Any]]):
+    """The results of a write, once it is durable."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.handed_over = threading.Event()
+        """Set when only the disk is left to wait for (or the write has failed)."""
+
+
 @dataclass(eq=False)
 class _Job:
     effect: Effect
     items: list[Any]
-    future: Future[list[Any]] = field(default_factory=Future)
+    future: Writing = field(default_factory=Writing)
 
 
 class Lane:
@@ -69,7 +78,7 @@ class Lane:
         self.n_commits = 0
         self.n_written = 0
 
-    def submit(self, effect: Effect, items: Sequence[Any]) -> Future[list[Any]]:
+    def submit(self, effect: Effect, items: Sequence[Any]) -> Writing:
         """Queue items; the future holds their results once they are durable.
 
         Neighbours in the queue with the same ``effect`` are written in one call of it.
@@ -132,6 +141,8 @@ class Lane:
                 self._busy_since = time.monotonic()
             running = [job for job in taken if job.future.set_running_or_notify_cancel()]
             self._commit(running)
+            for job in taken:
+                job.future.handed_over.set()
             self._busy_since = None
 
     def _take(self) -> list[_Job]:
@@ -153,6 +164,8 @@ class Lane:
         try:
             with self._transaction() as connection:
                 results = _results(connection, jobs)
+                for job in jobs:
+                    job.future.handed_over.set()
         except StoreUnavailable as error:
             if len(jobs) == 1 or not _may_fit_alone(error):
                 for job in jobs:

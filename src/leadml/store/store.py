@@ -28,7 +28,7 @@ from leadml.store.database import Database
 from leadml.store.glances import Glances
 from leadml.store.hindsight import Followed
 from leadml.store.keyring import Key, KeyCache
-from leadml.store.lane import Lane
+from leadml.store.lane import Lane, Writing
 from leadml.store.lessons import TrainingTable
 from leadml.store.lives import Happened, Happening, Lives
 from leadml.store.migrate import latest_revision, migrate, revision_of
@@ -189,7 +189,7 @@ class Store:
 
     # --- decisions and reports ---------------------------------------------------------
 
-    def submit_decisions(self, decisions: Sequence[Decision]) -> Future[list[Recorded]]:
+    def submit_decisions(self, decisions: Sequence[Decision]) -> Writing:
         """Queue decisions; the future is done once they are durable."""
         return self._writes.submit(self._record_decisions, decisions)
 
@@ -389,7 +389,9 @@ class Store:
 
     # --- erasure --------------------------------------------------------------------
 
-    def erase(self, lead_id: str, *, by: str, scrub: bool = True) -> Erasure:
+    def erase(
+        self, lead_id: str, *, by: str, scrub: bool = True, only_known: bool = False
+    ) -> Erasure:
         """Delete all that is stored about a lead, whether it is known or not.
 
         A tombstone (a keyed hash) keeps the lead out of training and refuses new
@@ -402,12 +404,20 @@ class Store:
         scrub
             Overwrite the freed bytes at once. False leaves it to a later
             :meth:`scrub`, so that many erasures share one.
+        only_known
+            Refuse a lead of which nothing is stored and that was not erased before, so
+            that a mistyped id bars no later lead.
+
+        Raises
+        ------
+        NotFound
+            See ``only_known``.
         """
         checked_id(lead_id)
 
         def effect(connection: sa.Connection) -> dict[str, int]:
             key = self._tombstones(connection)
-            rows = erasing.erase(connection, key, lead_id, us_of(now()))
+            rows = erasing.erase(connection, key, lead_id, us_of(now()), only_known=only_known)
             subject = erasing.hash_of(key, lead_id)
             self._audit(connection, by, "lead.erase", subject, rows)
             auditing.set_note(connection, _SCRUB_DUE, "yes")
