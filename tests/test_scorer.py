@@ -10,7 +10,8 @@ from learned import learned
 
 from leadml.errors import InvalidField, InvalidValue
 from leadml.leads import Schema
-from leadml.scorecard import Scorecard, Scorer
+from leadml.scorecard import Scorecard, Scorer, in_order
+from leadml.scorecard.scorer import MOST_GUESSED
 from leadml.training.learning import with_reference
 
 numbers = st.one_of(
@@ -173,3 +174,16 @@ def test_a_scorecard_without_columns_gives_every_lead_its_base():
     scorer = Scorer(Scorecard(Schema(()), -1.0, ()))
     assert scorer.one({}).log_odds == -1.0
     assert scorer.many([{}, {}]).log_odds.tolist() == [-1.0, -1.0]
+
+
+def test_a_typo_comes_first_and_is_guessed():
+    """A name near a field of the model is told first, with that field; each name is sought once."""
+    scorer = Scorer(hand_made.scorecard())
+    lead = {"industri": "Software", "employees": 1e9, "colour": "red", "y" * 100: 1}
+    first, *others = in_order(scorer.one(lead).warnings)
+    assert (first.field, first.detail.partition("; did")[2]) == ("colour", "")
+    assert others[0].detail.endswith("did you mean 'industry'?")
+    assert [one.code for one in others[:3]] == ["unknown_field"] * 2 + ["missing_field"]
+    assert sorted(scorer._guessed) == ["colour", "industri"]
+    scorer.many([{f"x{k}": 1, "employees": 5} for k in range(MOST_GUESSED + 9)])
+    assert len(scorer._guessed) == MOST_GUESSED

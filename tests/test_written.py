@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import hand_made
@@ -20,6 +21,7 @@ from leadml.api.metrics import tally_of
 from leadml.api.routes import score_body, score_written, scores_body, scores_bytes, scores_written
 from leadml.api.written import KEPT, Pen
 from leadml.errors import LeadmlError
+from leadml.registry.bundle import read_bundle
 from leadml.scorecard import reasons_of
 from leadml.service.answers import WARNINGS_SHOWN, answer
 from leadml.service.serving import Served
@@ -154,3 +156,20 @@ def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(pen._digits) <= 50
     assert len(pen._notes) <= 50
     assert all(warned.code != "unknown_field" for warned in pen._notes)
+
+
+def test_one_field_read_by_several_columns_is_warned_of_once() -> None:
+    """A lead without its time of creation gets one warning of it, in every way of answering."""
+    home = Path(__file__).parent / "golden_bundle"
+    served = Served.of("leads", "1", read_bundle(home / "bundle"))
+    lead = {"industry": "Software", "industri": "x"}
+    expected = answer(served.scorer, served.policy, served.versions, None, lead)
+    fields = [warning["field"] for warning in expected["warnings"]]
+    assert (fields[0], fields.count("created_at")) == ("industri", 1)
+    assert not any(field.startswith("created_at.") for field in fields)
+    pen = Pen(served)
+    assert pen.one(None, lead).body == orjson.dumps(expected)
+    ((body,), tally) = pen.many([None], [lead])
+    assert body == orjson.dumps(expected)
+    assert tally == tally_of((expected,))
+    assert len(pen.one(None, lead).warnings) == len(fields)

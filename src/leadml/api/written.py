@@ -23,7 +23,7 @@ from leadml.api.metrics import Tally, warning_key
 from leadml.errors import InvalidField, LeadmlError, UnknownField
 from leadml.leads.schema import Column
 from leadml.leads.values import text_of
-from leadml.scorecard import Batch, Warned, digits4
+from leadml.scorecard import Batch, Warned, digits4, in_order
 from leadml.scorecard.reasons import odds_words
 from leadml.scorecard.wording import BY_HAND, WORDS, digits_of
 from leadml.service.answers import (
@@ -222,6 +222,7 @@ class Pen:
         pieces.append(self._tail)
         warnings = scored.warnings
         if warnings:
+            warnings = in_order(warnings)
             pieces.append(self._noted(warnings))
         pieces.append(b"]}")
         return Written(b"".join(pieces), PLACES[passed][1], probability, warnings)
@@ -364,26 +365,26 @@ class Pen:
     def _noted(self, warnings: Sequence[Warned]) -> bytes:
         if len(warnings) > WARNINGS_SHOWN:
             return orjson.dumps(warnings_shown(warnings))[1:-1]
-        return b",".join(map(self._note, sorted(warnings)))
+        return b",".join(map(self._note, warnings))
 
     def _all_noted(self, batch: Batch) -> dict[int, bytes]:
         """Warnings as JSON by row; in the order in which one lead's are shown."""
         found: dict[int, list[bytes]] = {}
-        for warned, rows in sorted(batch.noticed, key=lambda one: one[0]):
+        for warned, rows in batch.distinct:
             note = self._note(warned)
             for row in rows.tolist():
                 found.setdefault(row, []).append(note)
         noted = {row: b",".join(notes) for row, notes in found.items()}
         for row, notes in found.items():
             if len(notes) > WARNINGS_SHOWN:
-                noted[row] = self._noted(batch.warnings[row])
+                noted[row] = self._noted(in_order(batch.warnings[row]))
         return noted
 
 
 def _tally(batch: Batch, shown: list[float], passed: Ints, refused: Iterable[LeadmlError]) -> Tally:
     counts = np.bincount(passed, minlength=len(PLACES)).tolist()
     warned: dict[tuple[str, str], int] = {}
-    for one, rows in batch.noticed:
+    for one, rows in batch.distinct:
         key = warning_key(one.code, one.field)
         warned[key] = warned.get(key, 0) + len(rows)
     return Tally(

@@ -2,7 +2,7 @@
 
 from leadml.scorecard.card import ColumnTable, PairTable, Reference, Scorecard
 from leadml.scorecard.reasons import digits4, reasons_of
-from leadml.scorecard.scorer import Batch, Scored, Scorer, Warned
+from leadml.scorecard.scorer import Batch, Scored, Scorer, Warned, in_order
 
 __all__ = [
     "Batch",
@@ -14,5 +14,6 @@ __all__ = [
     "Scorer",
     "Warned",
     "digits4",
+    "in_order",
     "reasons_of",
 ]

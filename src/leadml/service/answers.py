@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from leadml.errors import InvalidField, LeadmlError, UnknownField
 from leadml.leads import Schema, Stage
-from leadml.scorecard import Scorer, Warned, digits4
+from leadml.scorecard import Scorer, Warned, digits4, in_order
 
 __all__ = [
     "REASONS_KEPT",
@@ -311,11 +311,12 @@ def _shorten(reason: dict[str, Any]) -> None:
 
 def warnings_shown(warnings: Sequence[Warned]) -> list[dict[str, str]]:
     """Warnings in an order of their own, so that no order of fields or route shows in it."""
+    ordered = in_order(warnings)
     shown = [
         {"code": code, "field": name, "detail": detail}
-        for code, name, detail in sorted(warnings)[:WARNINGS_SHOWN]
+        for code, name, detail in ordered[:WARNINGS_SHOWN]
     ]
-    more = len(warnings) - WARNINGS_SHOWN
+    more = len(ordered) - WARNINGS_SHOWN
     if more > 0:
         shown.append({"code": "more_warnings", "detail": f"{more} more warnings are not shown"})
     return shown

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from leadml.errors import ColumnMissing, LeadmlError, TableEmpty
 from leadml.leads import Schema
-from leadml.scorecard import digits4
+from leadml.scorecard import digits4, in_order
 from leadml.service.answers import answers, stage_without_people
 
 if TYPE_CHECKING:
@@ -101,7 +101,9 @@ def score_table(served: Served, frame: pd.DataFrame, n_reasons: int = 3) -> pd.D
                 reasons[place]["text"] if place < len(reasons) else "" for reasons in made
             ]
     found["warnings"] = [
-        "; ".join(f"{warned.code}: {warned.field}" for warned in batch.warnings.get(row, ()))
+        "; ".join(
+            f"{warned.code}: {warned.field}" for warned in in_order(batch.warnings.get(row, ()))
+        )
         for row in range(len(batch))
     ]
     found["model_version"] = served.versions.model
