@@ -16,6 +16,7 @@ from receiver import Answer, receiver
 
 from leadml.api.log import configure
 from leadml.webhooks import Guard
+from leadml.webhooks.parcel import reception_of
 from leadml.webhooks.reply import MOST_READ, CallFailed, Reply, retry_after_s
 from leadml.webhooks.wire import Wire
 
@@ -171,3 +172,16 @@ def test_retry_after_is_read_as_a_date():
     at = datetime.now(UTC) + timedelta(seconds=90)
     found = retry_after_s(Reply(503, {"retry-after": format_datetime(at, usegmt=True)}, b""))
     assert 85 < found <= 90
+
+
+def test_a_closed_wire_stays_closed(wire):
+    """A call that comes after the end opens nothing and counts for no attempt."""
+    with receiver() as there:
+        wire.call("POST", there.url)
+        wire.close()
+        with pytest.raises(CallFailed) as caught:
+            wire.call("POST", there.url)
+        assert len(there.calls) == 1
+    assert wire._transport is None
+    reception = reception_of(caught.value)
+    assert (reception.sent, reception.retry_after_s) == (False, 0.0)

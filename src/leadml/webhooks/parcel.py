@@ -127,7 +127,8 @@ class Shape(Protocol):
 def reception_of(answer: Reply | CallFailed) -> Reception:
     """The usual reading of an answer: 2xx is taken, 410 ends it, the rest is tried again."""
     if isinstance(answer, CallFailed):
-        return Reception(False, error=answer.why)
+        wait_s = None if answer.sent else 0.0
+        return Reception(False, error=answer.why, retry_after_s=wait_s, sent=answer.sent)
     status = answer.status
     if answer.is_success:
         return Reception(True, status)

@@ -23,12 +23,15 @@ class CallFailed(Exception):  # not of leadml's tree: it never leaves this room
         What went wrong.
     permanent
         True where it will go wrong again, such as a refused address.
+    sent
+        False where nothing was tried, so that it counts for no attempt.
     """
 
-    def __init__(self, why: str, *, permanent: bool = False) -> None:
+    def __init__(self, why: str, *, permanent: bool = False, sent: bool = True) -> None:
         super().__init__(why)
         self.why = why
         self.permanent = permanent
+        self.sent = sent
 
 
 @dataclass(frozen=True, slots=True)

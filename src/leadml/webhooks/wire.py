@@ -56,6 +56,7 @@ class Wire:
         self._call = _Call()
         self._lock = threading.Lock()
         self._transport: httpx.BaseTransport | None = None
+        self._closed = False
 
     def call(
         self,
@@ -130,14 +131,17 @@ class Wire:
         return b"".join(parts)[:MOST_READ]
 
     def close(self) -> None:
-        """Close all connections; the next call opens new ones."""
+        """Close all connections, for good: a call that comes later fails."""
         with self._lock:
             transport, self._transport = self._transport, None
+            self._closed = True
         if transport is not None:
             transport.close()
 
     def _opened(self) -> httpx.BaseTransport:
         with self._lock:
+            if self._closed:
+                raise CallFailed("leadml is stopping", sent=False)
             if self._transport is None:
                 self._transport = _Transport(_Backend(self.guard, self._call))
             return self._transport
