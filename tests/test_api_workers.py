@@ -88,6 +88,30 @@ def test_dead_worker_is_replaced(models: Path) -> None:
         assert process.wait(20) == 0
 
 
+def test_workers_do_not_outlive_who_started_them(models: Path) -> None:
+    """A supervisor that is killed outright leaves no worker behind, and the port is free."""
+    with running(models, LEADML_WORKERS="2", LEADML_DRAIN_S="0.1") as (process, address, _):
+        workers = children(process.pid)
+        assert httpx.post(address + "/v1/score", json=LEAD).status_code == 200
+        process.kill()
+        process.wait(10)
+        deadline = time.monotonic() + 20
+        while any(_runs(pid) for pid in workers):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        with pytest.raises(httpx.ConnectError):
+            httpx.post(address + "/v1/score", json=LEAD)
+
+
+def _runs(process: int) -> bool:
+    """Whether a process has not ended; one that nobody waited for has."""
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
 def test_keys_of_all_workers(models: Path) -> None:
     """With a key the server listens elsewhere; revoked, it ends in all workers within 5 s."""
     store = Store(f"sqlite:///{models / 'leadml.db'}")

@@ -21,7 +21,7 @@ from leadml.api.app import create_app
 from leadml.api.gate import is_loopback
 from leadml.api.log import configure
 from leadml.api.protocol import Protocol
-from leadml.api.workers import supervise
+from leadml.api.workers import end_with_parent, supervise
 from leadml.errors import ConfigError, KeysMissing, StoreUnavailable
 from leadml.registry.place import sqlite_path
 from leadml.service.memory import Memory
@@ -156,12 +156,13 @@ def _serve(
             signal.signal(signal.SIGTERM, before)
 
 
-def _work(handle: int, exchange: Path) -> None:
+def _work(handle: int, exchange: Path, parent: int) -> None:
     """One of several workers: serve on a listener that another process has bound."""
     settings = Settings()
     configure(settings.log_level, settings.log_format, sys.stderr)
     with socket.socket(fileno=handle) as listener:
         ready = exchange / f"{os.getpid()}.ready"
+        end_with_parent(parent, settings)
         _serve(settings, listener, ready.touch, exchange=exchange)
 
 
@@ -291,4 +292,4 @@ def _in_main_thread() -> bool:
 
 
 if __name__ == "__main__":
-    _work(int(sys.argv[1]), Path(sys.argv[2]))
+    _work(int(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))

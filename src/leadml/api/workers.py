@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,13 +19,16 @@ from typing import Final
 from leadml.errors import ConfigError
 from leadml.settings import Settings
 
-__all__ = ["supervise"]
+__all__ = ["end_with_parent", "supervise"]
 
 START_S: Final = 30.0
 """Longest wait for all workers to serve, in seconds."""
 
 AGAIN_S: Final = 1.0
 """Pause before a worker that died is replaced, in seconds."""
+
+ORPHAN_S: Final = 1.0
+"""Pause between two looks of a worker at who started it, in seconds."""
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +74,36 @@ def supervise(settings: Settings, listener: socket.socket, announce: Callable[[]
                 signal.signal(number, handler)
 
 
+def end_with_parent(parent: int, settings: Settings) -> None:
+    """Let this worker drain and end once the process that started it is gone.
+
+    A process that is killed outright tells its children nothing; without it they would
+    keep the port and serve what nobody can stop by one signal any more.
+
+    Parameters
+    ----------
+    parent
+        Process id of the supervisor.
+    settings
+        Say how long the worker may take to end.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(ORPHAN_S)
+        log.error("the process that started this worker is gone; it ends")
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(_allowed_s(settings))
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, name="leadml-parent", daemon=True).start()
+
+
+def _allowed_s(settings: Settings) -> float:
+    """How long a worker may take to end, in seconds."""
+    return settings.drain_s + settings.shutdown_s + 5.0
+
+
 class _Crew:
     """The workers of one listener."""
 
@@ -85,7 +119,8 @@ class _Crew:
     def hire(self) -> None:
         """Start one worker."""
         handle = self._listener.fileno()
-        command = [sys.executable, "-m", "leadml.api.server", str(handle), str(self._exchange)]
+        told = [str(handle), str(self._exchange), str(os.getpid())]
+        command = [sys.executable, "-m", "leadml.api.server", *told]
         child = subprocess.Popen(  # noqa: S603 (our own interpreter, no shell)
             command,
             env={**os.environ, **self._settings.environment()},
@@ -108,8 +143,7 @@ class _Crew:
     def stop(self, number: int, frame: FrameType | None) -> None:
         """Pass a signal on; the first one sets the time by which all must have ended."""
         if not self.stopping:
-            allowed = self._settings.drain_s + self._settings.shutdown_s + 5.0
-            self._deadline = time.monotonic() + allowed
+            self._deadline = time.monotonic() + _allowed_s(self._settings)
             self._listener.close()  # the last worker to close it answers who is in its queue
         self.stopping += 1
         for child in self.children:
