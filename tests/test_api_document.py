@@ -132,6 +132,8 @@ def test_page_needs_no_network() -> None:
     assert not re.search(r"""(src|href)=['"]?(https?:)?//""", html)
     assert "<script" not in html
     assert "default-src 'none'" in response.headers["content-security-policy"]
+    assert "frame-ancestors 'none'" in response.headers["content-security-policy"]
+    assert response.headers["x-frame-options"] == "DENY"
 
 
 def test_page_escapes() -> None:

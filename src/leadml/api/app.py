@@ -92,6 +92,15 @@ class Application(FastAPI):
         await super().__call__(scope, receive, send)
 
 
+_DOCS_GUARDS: Final = [
+    (
+        b"content-security-policy",
+        b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
+    ),
+    (b"x-frame-options", b"DENY"),
+]
+
+
 def create_app(
     settings: Settings | None = None,
     serving: Serving | None = None,
@@ -209,8 +218,7 @@ def create_app(
 
     async def docs(scope: Any, receive: Any, send: Any) -> None:
         html = page_of(document_of(routes.served_or_none()))
-        policy = (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'")
-        await send_bytes(send, 200, html.encode(), b"text/html; charset=utf-8", [policy])
+        await send_bytes(send, 200, html.encode(), b"text/html; charset=utf-8", _DOCS_GUARDS)
 
     entries = [entry for room in rooms for entry in room.entries()]
     entries.append(Entry("/docs", "GET", docs, OPEN, ""))
