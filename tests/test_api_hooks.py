@@ -274,3 +274,21 @@ def test_metrics_tell_what_waits(client: TestClient) -> None:
         text = client.get("/metrics").text
         assert "leadml_webhook_dead 0.0" in text
         assert "leadml_webhook_oldest_seconds" in text
+
+
+def test_what_may_be_secret_in_an_address_is_shown_once(small: TestClient) -> None:
+    """A Slack path and the values of a query are masked, and a masked address is no address."""
+    secret = "T0/B0/key"
+    for url, kind, shown in (
+        (f"https://hooks.slack.com/services/{secret}", "slack", "https://hooks.slack.com/…"),
+        (f"https://x.example/a?t={secret}&{secret}", "generic", "https://x.example/a?t=…&…"),
+    ):
+        made = small.post("/v1/webhooks", json={"url": url, "kind": kind}).json()
+        assert made["url"] == url
+        one = f"/v1/webhooks/{made['id']}"
+        fits("Webhook", small.get(one).json())
+        assert small.get(one).json()["url"] == shown
+        assert secret not in small.get("/v1/webhooks").text
+        assert secret not in small.post(f"{one}/rotate", json={}).text
+        assert small.patch(one, json={"note": "x"}).json()["url"] == shown
+        assert small.patch(one, json={"url": shown}).json()["code"] == "address_refused"

@@ -78,13 +78,16 @@ def test_inner_addresses_are_refused() -> None:
     assert "address_refused" in said
 
 
-def test_a_trial_says_what_came_of_it() -> None:
-    """A trial that is not taken ends with an exit code for scripts."""
+def test_a_trial_says_what_came_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trial that is not taken ends with an exit code for scripts, and says what would help."""
     with receiver(lambda call: Answer(200 if call.path == "/ok" else 404)) as there:
         good = told("webhooks", "add", there.url + "/ok")["id"]
         bad = told("webhooks", "add", there.url + "/no")["id"]
         assert "Delivered" in run("webhooks", "test", good)
         assert "404" in run("webhooks", "test", bad, code=1)
+        assert "  1 attempt  " not in run("webhooks", "show", bad)  # a trial is no delivery
+        monkeypatch.delenv("LEADML_WEBHOOK_ALLOW")
+        assert "open this one by LEADML_WEBHOOK_ALLOW" in run("webhooks", "test", good, code=1)
 
 
 def test_a_worker_of_its_own_delivers_and_stops() -> None:

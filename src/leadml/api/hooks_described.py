@@ -67,7 +67,10 @@ _SETTABLE: Final[dict[str, Any]] = {
 _KIND: Final = text("Shape of what is sent.", enum=list(KINDS))
 _SHOWN: Final[dict[str, Any]] = {
     "id": text("Names the webhook."),
-    "url": text("Address of the receiver."),
+    "url": text(
+        "Address of the receiver; once it is made, `…` stands for what may be secret in it: the "
+        "path of a Slack URL, the values of any query."
+    ),
     "kind": _KIND,
     "note": text("What people call it."),
     "events": _names("Types of messages that it is sent."),
@@ -281,6 +284,7 @@ PIECE: Final = Piece(
                 "message_id": text("The id that the message carried."),
                 "status": {"type": "integer", "description": "The receiver's HTTP status."},
                 "error": text("What went wrong."),
+                "fix": text("What would let a refused address be called."),
                 "duration_ms": {"type": "number", "description": "How long it took."},
             },
             ("delivered", "message_id", "duration_ms"),

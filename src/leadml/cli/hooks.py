@@ -81,6 +81,10 @@ def _options(texts: list[str]) -> dict[str, Any]:
     return found
 
 
+def _attempts(n: int) -> str:
+    return "1 attempt" if n == 1 else f"{n} attempts"
+
+
 @app.command("add")
 def add(
     url: Annotated[str, typer.Argument(help="Address of the receiver, or root of a CRM's API.")],
@@ -178,7 +182,7 @@ def show(
         say(f"events: {', '.join(found['events'])}")
         for delivery in found["deliveries"]:
             words = f"{delivery['id']}  {delivery['state']}  {delivery['type']}"
-            words += f"  {delivery.get('lead_id', '')}  {delivery['attempts']} attempts"
+            words += f"  {delivery.get('lead_id', '')}  {_attempts(delivery['attempts'])}"
             if "last_error" in delivery:
                 words += f"  {delivery['last_error']}"
             say(words)
@@ -286,7 +290,9 @@ def try_webhook(
         elif found["delivered"]:
             say(f"Delivered in {found['duration_ms']:.0f} ms (status {found.get('status', '–')}).")
         else:
-            say(f"Not delivered: {found.get('error', 'no reason known')}.")
+            error = found.get("error", "no reason known")
+            fix = f" Fix: {found['fix']}." if "fix" in found else ""
+            say(f"Not delivered: {error}.{fix}")
     if not found["delivered"]:
         raise typer.Exit(1)
 

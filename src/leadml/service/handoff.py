@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from leadml.errors import InvalidField, NotFound
+from leadml.errors import AddressRefused, InvalidField, NotFound
 from leadml.service.delivering import receiver_of
 from leadml.service.memory import Memory
 from leadml.settings import Settings
@@ -114,7 +114,7 @@ class Handoff:
             credential=receiver.credential,
             by=by,
         )
-        return {**made.as_dict(), "secret": secret}
+        return {**made.as_dict(), "url": url, "secret": secret}
 
     def listed(self) -> dict[str, Any]:
         """All webhooks, oldest first, and how far the deliveries are."""
@@ -206,7 +206,7 @@ class Handoff:
         Returns
         -------
         dict
-            ``delivered``, ``duration_ms``, and ``status`` and ``error`` where known.
+            ``delivered``, ``duration_ms``, and ``status``, ``error`` and ``fix`` where known.
 
         Raises
         ------
@@ -233,7 +233,19 @@ class Handoff:
             answer["status"] = found.status
         if found.error is not None:
             answer["error"] = found.error
+        if not found.delivered and (fix := self._opening(endpoint.url)):
+            answer["fix"] = fix
         return answer
+
+    def _opening(self, url: str) -> str | None:
+        """What would let an address be called; None where it may be."""
+        try:
+            self._guard.addresses(self._guard.read(url))
+        except AddressRefused as error:
+            return error.fix
+        except OSError:  # it cannot be resolved: nothing here would help
+            return None
+        return None
 
     def _trial(self, endpoint: Endpoint, lead_id: str | None) -> Message:
         data: dict[str, Any] = {}

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import orjson
 import sqlalchemy as sa
@@ -20,6 +21,7 @@ from leadml.store.records import iso_of, moment_of_us, new_id, now, us_of
 __all__ = ["Endpoint", "add", "change", "find", "listed", "new_secret", "remove", "rotate"]
 
 _MOST_FIELDS: Final = 100
+_SECRET_PATHS: Final = frozenset({"hooks.slack.com", "hooks.slack-gov.com"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class Endpoint:
         """Plain data without anything secret, absent parts left out."""
         found: dict[str, Any] = {
             "id": self.endpoint_id,
-            "url": self.url,
+            "url": _shown(self.url, self.kind),
             "kind": self.kind,
             "note": self.note,
             "events": list(self.events),
@@ -90,6 +92,24 @@ class Endpoint:
         if self.paused_until is not None:
             found["paused_until"] = iso_of(us_of(self.paused_until))
         return found
+
+
+def _shown(url: str, kind: str) -> str:
+    """An address without what may be a secret in it; ``…`` stands in no address.
+
+    >>> _shown("https://hooks.slack.com/services/T0/B0/key", "slack")
+    'https://hooks.slack.com/…'
+    >>> _shown("https://crm.example.com/hooks?token=abc&v=2", "generic")
+    'https://crm.example.com/hooks?token=…&v=…'
+    """
+    parts = urlsplit(url)
+    if kind == "slack" or parts.hostname in _SECRET_PATHS:
+        return f"{parts.scheme}://{parts.netloc}/…"
+    if not parts.query:
+        return url
+    pairs = (pair.partition("=") for pair in parts.query.split("&"))
+    query = "&".join(f"{name}=…" if sign else "…" for name, sign, _ in pairs)
+    return parts._replace(query=query).geturl()
 
 
 def new_secret() -> str:
