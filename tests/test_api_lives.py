@@ -248,7 +248,7 @@ def test_closed_step_is_a_conflict_that_names_the_open_ones(anywhere: TestClient
     results = batch["results"]
     assert results[0]["stage"] == "customer"
     assert results[0]["error"]["open_steps"] == ["won"]
-    assert results[1] == {"lead_id": "7", "stage": "sal"}
+    assert (results[1]["lead_id"], results[1]["stage"]) == ("7", "sal")
     codes = [result["error"]["code"] for result in results if "error" in result]
     assert codes[1:] == [*["invalid_field"] * 4, "invalid_body", "unknown_field", "invalid_field"]
 
@@ -301,6 +301,42 @@ def test_erased_lead_is_gone_and_stays_gone(anywhere: TestClient) -> None:
     assert anywhere.put("/v1/leads/anna@example.com/consent", json={"objection": True}).json()[
         "code"
     ] == ("lead_erased")
+
+
+def test_an_id_that_never_came_cannot_be_erased(anywhere: TestClient) -> None:
+    """A mistyped id is 404 and bars no later lead; an erasure that is repeated stays 200."""
+    assert anywhere.delete("/v1/leads/L-typo").json()["code"] == "not_found"
+    assert "decision_id" in score(anywhere, "L-typo", HOT)
+    body = {"events": [{"lead_id": "L-event", "event": "page_view"}]}
+    assert anywhere.post("/v1/events", json=body).status_code == 200
+    for lead_id in ("L-typo", "L-typo", "L-event"):
+        assert anywhere.delete(f"/v1/leads/{lead_id}").status_code == 200
+
+
+def test_a_report_about_an_unknown_lead_says_so(anywhere: TestClient) -> None:
+    """It is kept, repeated or not, with a warning that no score of the lead is remembered."""
+    score(anywhere, "L1", HOT)
+    at = ago(minutes=1)
+    for lead_id, codes in (
+        ("L1", []),
+        ("L-never", ["lead_unknown"]),
+        ("L-never", ["lead_unknown"]),
+    ):
+        found = report(anywhere, lead_id, "won", occurred_at=at).json()
+        fits("OutcomesTaken", found)
+        (result,) = found["results"]
+        assert [warning["code"] for warning in result.get("warnings", [])] == codes
+
+
+def test_a_value_that_cannot_be_is_not_called_a_wrong_type(client: TestClient) -> None:
+    """Titles tell wrong types from wrong values; an odd outcome is answered with the known ones."""
+    odd = report(client, "L1", "sold").json()
+    assert odd["title"] == "A field has a value that cannot be used"
+    assert "won" in odd["fix"]
+    late = report(client, "L1", "won", occurred_at="2999-01-01T00:00:00Z").json()
+    assert (late["code"], late["title"]) == ("invalid_field", odd["title"])
+    wrong = client.post("/v1/outcomes", json={"outcomes": [{"lead_id": "L1", "outcome": 3}]})
+    assert wrong.json()["title"] == "A field has the wrong type"
 
 
 def test_id_with_odd_characters(client: TestClient) -> None:

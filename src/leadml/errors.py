@@ -40,6 +40,7 @@ __all__ = [
     "FileUnwritable",
     "HostRefused",
     "IdempotencyKeyReused",
+    "ImpossibleValue",
     "Internal",
     "InvalidBody",
     "InvalidField",
@@ -420,11 +421,17 @@ class InvalidBody(RequestError):
 
 
 class InvalidField(RequestError):
-    """A field has the wrong type or an impossible value."""
+    """A field has the wrong type."""
 
     code = "invalid_field"
     title = "A field has the wrong type"
     status = 422
+
+
+class ImpossibleValue(InvalidField):
+    """A field has the right type and a value that it cannot have."""
+
+    title = "A field has a value that cannot be used"
 
 
 class UnknownField(RequestError):

@@ -198,9 +198,15 @@ def refuse_others(data: dict[str, Any], known: frozenset[str], at: str, fix: str
             )
 
 
-def invalid(name: str, must: str, at: str = "", fix: str | None = None) -> InvalidField:
+def invalid(
+    name: str,
+    must: str,
+    at: str = "",
+    fix: str | None = None,
+    kind: type[InvalidField] = InvalidField,
+) -> InvalidField:
     """A field that cannot be used."""
-    return InvalidField(f"{name} must be {must}", column=name, pointer=f"{at}/{name}", fix=fix)
+    return kind(f"{name} must be {must}", column=name, pointer=f"{at}/{name}", fix=fix)
 
 
 def plain_text(value: Any) -> str:

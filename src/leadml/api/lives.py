@@ -28,6 +28,7 @@ from leadml.api.lives_described import PIECE
 from leadml.api.problems import send_bytes
 from leadml.api.table import Entry
 from leadml.errors import (
+    ImpossibleValue,
     InvalidBody,
     InvalidField,
     InvalidParameter,
@@ -135,7 +136,9 @@ class LifeRoutes:
     async def erase(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Delete all that is stored about a lead; what it left behind is overwritten soon."""
         lead_id, by = _id_of(scope), caller_of(scope).name
-        found = await self.desk.ask(lambda store: store.erase(lead_id, by=by, scrub=False))
+        found = await self.desk.ask(
+            lambda store: store.erase(lead_id, by=by, scrub=False, only_known=True)
+        )
         await send_json(send, {"erased": found.rows})
 
     async def consent(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -315,6 +318,13 @@ class LifeRoutes:
         return found
 
 
+_NEVER_SCORED: Final = {
+    "code": "lead_unknown",
+    "field": "lead_id",
+    "detail": "no score of this lead is remembered; the report is kept. Is the id the same?",
+}
+
+
 class _Unread:
     """An item that could not be read."""
 
@@ -344,6 +354,8 @@ def _told(read: list[Any], results: list[Any]) -> str:
             told["stage"] = str(result.stage)
         if result.duplicate:
             told["duplicate"] = True
+        if isinstance(result, Reporting) and not result.scored:
+            told["warnings"] = [_NEVER_SCORED]
         found.append(told)
     refused = len(read) - accepted - duplicates
     answer: dict[str, Any] = {"accepted": accepted, "duplicates": duplicates, "refused": refused}
@@ -402,7 +414,9 @@ def report_of(item: Any, at: str) -> Report:
     lead_id = lead_id_in(item, at)
     outcome = item.get("outcome")
     if type(outcome) is not str or outcome not in _OUTCOMES:
-        raise invalid("outcome", f"one of {', '.join(_OUTCOMES)}", at)
+        kind = ImpossibleValue if type(outcome) is str else InvalidField
+        fix = f"send one of {', '.join(_OUTCOMES)}; a sale is won"
+        raise invalid("outcome", f"one of {', '.join(_OUTCOMES)}", at, fix, kind)
     given: dict[str, Any] = {
         "occurred_at": moment_in(item, "occurred_at", at),
         "reason": _text(item, "reason", DETAIL_LENGTH, at),
@@ -453,7 +467,8 @@ def moment_in(data: dict[str, Any], name: str, at: str = "") -> datetime | None:
     except (ValueError, OverflowError):
         zoned = False
     if not zoned or found is None or found.year < 1970:
-        raise invalid(name, "a moment with its zone, from 1970 on", at, _MOMENT_FIX)
+        kind = ImpossibleValue if type(given) is str else InvalidField
+        raise invalid(name, "a moment with its zone, from 1970 on", at, _MOMENT_FIX, kind)
     return found
 
 

@@ -129,10 +129,11 @@ PIECE: Final = Piece(
                 "leads",
                 "manage",
                 "Erase a lead",
-                "Deletes all that is stored about a lead, known or not, within a minute also from "
-                "the bytes of the database. A keyed hash of its id keeps it out of training; "
-                "later scores of it are not recorded.",
-                responses_of("Erased", "What was deleted.", ("422",)),
+                "Deletes all that is stored about a lead, within a minute also from the bytes of "
+                "the database. A keyed hash of its id keeps it out of training; later scores of "
+                "it are not recorded. Asked again, it answers 200 with zeros; an id of which "
+                "nothing was ever stored is 404 and stays free.",
+                responses_of("Erased", "What was deleted.", ("404", "422")),
                 parameters=("lead_id",),
             ),
         },
@@ -515,6 +516,12 @@ PIECE: Final = Piece(
                 "lead_id": text("Of the lead."),
                 "stage": text("Where it stands now.", enum=_STAGES),
                 "duplicate": {"type": "boolean", "description": "True if it was known already."},
+                "warnings": {
+                    "type": "array",
+                    "description": "`lead_unknown` where no score of the lead is remembered: "
+                    "the report is kept, but the id may be mistyped.",
+                    "items": ref("Warning"),
+                },
                 "error": ref("ReportError"),
             },
         ),

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 import sqlalchemy as sa
 
-from leadml.errors import InvalidField, LeadErased, LeadmlError
+from leadml.errors import ImpossibleValue, LeadErased, LeadmlError
 from leadml.leads import life
 from leadml.leads.trend import trend_of
 from leadml.leads.vocabulary import Outcome, Stage
@@ -119,7 +119,7 @@ class Lives:
                 error: LeadmlError = LeadErased("the lead was erased; nothing is recorded for it")
                 found.append(Happened(happening.lead_id, error=error))
             elif occurred_us - reported_us > FUTURE_US:
-                error = InvalidField(
+                error = ImpossibleValue(
                     "occurred_at lies in the future",
                     column="occurred_at",
                     fix="send the time at which it happened, with its zone",

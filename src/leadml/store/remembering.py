@@ -16,7 +16,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from leadml.errors import InvalidField, LeadErased, StepNotOpen
+from leadml.errors import ImpossibleValue, InvalidField, LeadErased, StepNotOpen
 from leadml.leads import life
 from leadml.leads.vocabulary import Outcome, Stage
 from leadml.store import announcing, rows, tables
@@ -186,10 +186,12 @@ def record_reports(
             found.append(Reporting(report.lead_id, None, error=error))
             continue
         lead = held[report.lead_id]
+        scored = lead.row["decided_us"] is not None
         occurred_us = us_of(report.occurred_at)
         mark = (report.lead_id, str(report.outcome), occurred_us)
         if mark in there:
-            found.append(Reporting(report.lead_id, lead.standing.stage, duplicate=True))
+            stage = lead.standing.stage
+            found.append(Reporting(report.lead_id, stage, duplicate=True, scored=scored))
             continue
         try:
             _refuse_report(connection, lead, report, occurred_us - reported_us)
@@ -220,7 +222,7 @@ def record_reports(
         if stage is not previous:
             cause = str(report.outcome)
             _announce(pages, lead, previous, occurred_us, cause, None, quiet=report.imported)
-        found.append(Reporting(report.lead_id, stage))
+        found.append(Reporting(report.lead_id, stage, scored=scored))
     pages.write(connection, touched)
     _drop_stubs(connection, held.keys() - touched.keys())
     return found
@@ -228,13 +230,13 @@ def record_reports(
 
 def _refuse_report(connection: sa.Connection, lead: _Held, report: Report, ahead_us: int) -> None:
     if ahead_us > FUTURE_US:
-        raise InvalidField(
+        raise ImpossibleValue(
             "occurred_at lies in the future",
             column="occurred_at",
             fix="send the time at which it happened, with its zone",
         )
     if report.outcome is Outcome.REJECTED and not (report.reason or "").strip():
-        raise InvalidField("a rejection needs a reason", column="reason", fix="add reason")
+        raise ImpossibleValue("a rejection needs a reason", column="reason", fix="add reason")
     event = life.Reported(report.occurred_at, report.outcome)
     standing = lead.standing
     if not lead.is_next(event):
