@@ -279,6 +279,28 @@ def test_pages_fit_and_are_quiet(browser: Any, address: str, width: int) -> None
     assert all(found <= width for found in wide.values()), wide
 
 
+def test_narrow_tables_break_no_figure_and_show_that_they_scroll(
+    browser: Any, address: str
+) -> None:
+    """On a phone a figure of a pair stands in one line, and tables that go on have a shadow."""
+    watched = Watched(browser, address, viewport={"width": 390, "height": 900})
+    page = watched.go("/model")
+    lines = page.evaluate(
+        """[...document.querySelectorAll('.map td')].map(cell => {
+            const range = document.createRange(); range.selectNodeContents(cell);
+            return range.getClientRects().length })"""
+    )
+    shadows = page.evaluate(
+        """[...document.querySelectorAll('.card .scroll')]
+            .map(part => getComputedStyle(part).backgroundImage)"""
+    )
+    watched.close()
+    assert lines
+    assert set(lines) <= {0, 1}
+    assert shadows
+    assert all("gradient" in shadow for shadow in shadows)
+
+
 def test_colours_change_and_stay(watched: Watched) -> None:
     """The button changes the colours; the next page comes in them from the server."""
     page = watched.go("/versions")
