@@ -45,6 +45,16 @@ def test_numbers_that_nobody_answers_are_counted():
     assert (figure["share_no_number"], figure["share_test_entry"]) == (0.0067, 0.0133)
 
 
+def test_further_columns_are_counted_in_grammar():
+    """One further column does, several do."""
+    mail = addresses()
+    mail[:100] = "bot@mailinator.com"
+    two = run(history(add={"mail": mail, "mail_2": mail}))
+    assert two.detail.endswith("So does 1 more column.")
+    three = run(history(add={"mail": mail, "mail_2": mail, "mail_3": mail}))
+    assert three.detail.endswith("So do 2 more columns.")
+
+
 def test_sound_contacts_pass_and_other_tables_have_none():
     """A few slips are no finding; without contacts there is nothing to say."""
     mail = addresses()
