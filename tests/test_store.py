@@ -5,7 +5,14 @@ from datetime import timedelta
 import pytest
 from stored import START, decision
 
-from leadml.errors import ConfigError, InvalidField, LeadErased, NotFound, StepNotOpen, StoreError
+from leadml.errors import (
+    ConfigError,
+    ImpossibleValue,
+    LeadErased,
+    NotFound,
+    StepNotOpen,
+    StoreError,
+)
 from leadml.leads import Outcome, Stage
 from leadml.store import Report, Store
 
@@ -126,7 +133,7 @@ def test_a_rejection_needs_a_reason_and_the_past(store):
     found = store.record_reports(
         [report("rejected", 1, reason=" "), report("accepted", 36500, "L2")]
     )
-    assert [type(one.error) for one in found] == [InvalidField, InvalidField]
+    assert [type(one.error) for one in found] == [ImpossibleValue, ImpossibleValue]
     assert store.counts()["leads"] == 0
 
 
