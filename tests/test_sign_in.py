@@ -364,7 +364,7 @@ def test_a_viewer_is_told_what_is_missing_on_a_page(world: World) -> None:
         form = {"csrf": world.proof(browser, "/model"), "version": "8", "reason": "because"}
         answer = browser.post("/versions/promote", data=form)
         assert answer.status_code == 403
-        assert "the role viewer does not open this" in answer.text
+        assert "The role viewer does not open this" in answer.text
 
 
 # --- while nothing protects the server --------------------------------------------------
