@@ -67,11 +67,11 @@ check: $(READY_DEV)  ## Style, types and imports: exactly what CI runs beside th
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: $(READY_DEV)  ## Run all tests, doctests and notebooks (under 5 minutes)
+test: $(READY_DEV)  ## Run all tests, doctests and notebooks (7 minutes on two cores)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 test-long: $(READY_DEV)  ## Run the long suites too
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "slow or not slow"
+	TEST_EXAMPLES=long $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "slow or not slow"
 
 test-clients: $(READY_DEV)  ## Generate clients of the OpenAPI 3.0 and Swagger 2.0 documents and use them
 	$(BIN)/python -m pytest tests/test_crm_clients.py -m "slow or not slow"

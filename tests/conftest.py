@@ -13,8 +13,10 @@ from leadml.store import Store
 from tests import stored
 
 # A busy machine is slow, not wrong: what takes long is measured in benchmarks, not here.
-settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("house")
+usual = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50)
+settings.register_profile("usual", usual)
+settings.register_profile("long", usual, max_examples=100)
+settings.load_profile(os.environ.get("TEST_EXAMPLES", "usual"))
 
 
 @pytest.fixture(autouse=True, scope="module")

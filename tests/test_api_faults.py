@@ -110,8 +110,8 @@ def test_locked_database(database_url: str) -> None:
             assert time.monotonic() - began < 3
             wait_until(lambda: client.get("/health/ready").status_code == 503)
             assert client.get("/health/live").status_code == 200
+            wait_until(lambda: "leadml_memory_unusable 1.0" in client.get("/metrics").text)
             told = client.get("/metrics").text
-            assert "leadml_memory_unusable 1.0" in told
             assert 'leadml_decisions_total{result="refused"}' in told
             free = client.post("/v1/score?record=false", json={"lead": LEAD})
             assert free.status_code == 200
