@@ -15,6 +15,7 @@ from stored import decision, file_of, fill, locked, plain
 
 from leadml.errors import ConfigError, StorageFull, StoreUnavailable
 from leadml.store import Store
+from leadml.store.database import Database
 
 WAIT_S = 0.3
 RECOVERED_S = 5.0
@@ -309,3 +310,31 @@ def test_options_of_sqlite_are_refused(tmp_path):
     """What would be ignored, such as a wish to read only, is no URL of a memory."""
     with pytest.raises(ConfigError, match="takes no options"):
         Store(f"sqlite:///{tmp_path / 'leadml.db'}?mode=ro")
+
+
+def test_a_new_file_opened_by_many_at_once_serves_them_all(tmp_path):
+    """Connections that turn the log of a new SQLite file on at one moment wait their turn."""
+    together, refused = 8, []
+
+    def look(database: Database, gate: threading.Barrier) -> None:
+        gate.wait()
+        try:
+            with database.reading():
+                pass
+        except StoreUnavailable as error:
+            refused.append(error)
+        finally:
+            database.close()
+
+    for number in range(60):
+        gate = threading.Barrier(together)
+        url = f"sqlite:///{tmp_path}/{number}.db"
+        looking = [
+            threading.Thread(target=look, args=(Database(url, wait_s=10), gate))
+            for _ in range(together)
+        ]
+        for thread in looking:
+            thread.start()
+        for thread in looking:
+            thread.join()
+    assert refused == []

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -250,6 +251,8 @@ def _nothing() -> None:
 _CHECKPOINT_PAGES: Final = 4_000
 """Pages in the log of SQLite before they are copied into the file; 16 MB of it."""
 
+_LOG_PAUSE_S: Final = 0.01
+
 _CACHE_KB: Final = 16_000
 """Most that one connection keeps of the file in memory, taken as it is needed."""
 
@@ -257,9 +260,9 @@ _CACHE_KB: Final = 16_000
 def _durable(wait_s: float, *, writes: bool) -> Callable[[Any, Any], None]:
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # transactions are begun explicitly
+        connection.execute(f"PRAGMA busy_timeout={int(1000 * wait_s)}")
+        _keep_log(connection, wait_s)
         for pragma in (
-            f"busy_timeout={int(1000 * wait_s)}",
-            "journal_mode=WAL",
             "synchronous=FULL",
             "secure_delete=ON",
             f"wal_autocheckpoint={_CHECKPOINT_PAGES}",
@@ -270,6 +273,24 @@ def _durable(wait_s: float, *, writes: bool) -> Callable[[Any, Any], None]:
             connection.execute(f"PRAGMA {pragma}")
 
     return prepare
+
+
+def _keep_log(connection: sqlite3.Connection, wait_s: float) -> None:
+    """Have SQLite write ahead to a log.
+
+    Of several processes that turn the log of a new file on at once, SQLite refuses all
+    but one without waiting, whatever ``busy_timeout`` says.
+    """
+    last = time.monotonic() + wait_s
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error) or time.monotonic() > last:
+                raise
+            time.sleep(_LOG_PAUSE_S)
+        else:
+            return
 
 
 def fault_of(error: BaseException) -> StoreError | None:
