@@ -27,6 +27,15 @@ def test_kinds_are_read_alike_from_lists_arrays_and_series():
     assert read([True, False]).kind == "category"
 
 
+def test_missing_marks_of_pandas_are_missing():
+    """NA and NaT among texts or times are cells without a value, not a crash."""
+    words = read(pd.Series(["a", pd.NA, pd.NaT, None], dtype=object))
+    assert list(words.missing) == [False, True, True, True]
+    moments = read(pd.Series([pd.Timestamp("2024-01-01"), pd.NA], dtype=object))
+    assert moments.kind == "moment"
+    assert list(moments.missing) == [False, True]
+
+
 def test_levels_are_ordered_by_frequency():
     """The most frequent text is level 0; placeholders are empty but not missing."""
     reading = read(["Select", "b", "b", None])

@@ -46,7 +46,7 @@ def moment_of(value: Any) -> datetime | None | _Bad:
         moment = value
     elif isinstance(value, date):
         moment = datetime(value.year, value.month, value.day, tzinfo=UTC)
-    elif value is None or value != value or type(value).__name__ == "NAType":
+    elif type(value).__name__ == "NAType" or value is None or value != value:
         return None
     elif hasattr(value, "astype"):  # numpy.datetime64
         return moment_of(str(value))

@@ -282,7 +282,7 @@ def _texts(raw: Sequence[Any]) -> list[str | None]:
             if value not in memory:
                 memory[value] = text_of(value)
             out.append(memory[value])
-        elif value is None or value != value or type(value).__name__ in ("NAType", "NaTType"):
+        elif type(value).__name__ in ("NAType", "NaTType") or value is None or value != value:
             out.append(None)
         else:
             out.append(text_of(value))
