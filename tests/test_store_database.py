@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from stored import decision, file_of, fill, locked, plain
 
 from leadml.errors import ConfigError, StorageFull, StoreUnavailable
-from leadml.store import Store
+from leadml.store import Store, telling
 from leadml.store.database import Database
 
 WAIT_S = 0.3
@@ -82,6 +82,21 @@ def test_the_reading_way_cannot_write(store):
     """A read that tries to write is refused by the database itself."""
     with pytest.raises(StoreUnavailable), store._database.reading() as connection:
         connection.execute(sa.text("DELETE FROM leads"))
+
+
+def test_a_read_sees_one_picture(store, database_url):
+    """What is written while something is read does not change in the middle of the reading."""
+
+    def look(connection):
+        before = telling.counts(connection)
+        writer.record_decisions([decision("L1")])
+        return before, telling.counts(connection)
+
+    writer = Store(database_url)
+    before, after = store._browse(look)
+    writer.close()
+    assert before == after
+    assert store.counts()["decisions"] == 1
 
 
 def test_a_locked_database_is_unavailable_for_so_long(quick, database_url):

@@ -136,6 +136,8 @@ class Database:
             + ("" if writes else " -c default_transaction_read_only=on"),
         }
         options["pool_pre_ping"] = True
+        if not writes:  # each statement of its own picture would tell of halves of a write
+            options["isolation_level"] = "REPEATABLE READ"
         return sa.create_engine(url, **options)
 
     @contextmanager
