@@ -9,8 +9,9 @@ from typing import Any
 
 from leadml.leads.vocabulary import Outcome
 from leadml.registry.aliases import Named
-from leadml.registry.bundle import golden_rows, write_bundle
 from leadml.registry.champion import write_pointer
+from leadml.registry.golden import golden_rows
+from leadml.registry.writing import write_bundle
 from leadml.scorecard.effects import effects_of, pairs_of
 from leadml.service.answers import Exact, answers
 from leadml.service.memory import Memory, decision_of

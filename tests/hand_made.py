@@ -12,8 +12,10 @@ import numpy as np
 
 from leadml.leads.schema import Column, Schema
 from leadml.leads.vocabulary import Kind, Role
-from leadml.registry.bundle import LIMITS, _digest, _seal, canonical, golden_rows, write_bundle
+from leadml.registry.golden import golden_rows
+from leadml.registry.layout import LIMITS, canonical, digest_of, seal_of
 from leadml.registry.signing import SIGNATURE, sign
+from leadml.registry.writing import write_bundle
 from leadml.scorecard import ColumnTable, PairTable, Reference, Scorecard, Scorer
 from leadml.thresholds import Cohort, Policy
 
@@ -178,9 +180,9 @@ def reseal(folder: Path, name: str, data: bytes, **manifest: Any) -> str:
     found = json.loads((folder / "manifest.json").read_bytes())
     found["files"][name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
     found.update(manifest)
-    found["seal"] = _seal(found)
+    found["seal"] = seal_of(found)
     (folder / "manifest.json").write_bytes(canonical(found))
-    return _digest(found)
+    return digest_of(found)
 
 
 def sign_again(folder: Path, key: Path) -> None:

@@ -25,8 +25,9 @@ import pytest
 
 from leadml.errors import BundleError
 from leadml.registry.aliases import Named
-from leadml.registry.bundle import LIMITS, read_bundle
+from leadml.registry.bundle import read_bundle
 from leadml.registry.champion import Champion, write_pointer
+from leadml.registry.layout import LIMITS
 from leadml.registry.signing import SIGNATURE, PublicKeys, create_keys
 from leadml.registry.trial import Limits, remember
 from leadml.service.serving import Serving

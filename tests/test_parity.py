@@ -19,8 +19,10 @@ from leadml.api.routes import score_body, scores_body, scores_written
 from leadml.api.written import Pen
 from leadml.datasets.read import read_table
 from leadml.errors import InvalidField, UnknownField
-from leadml.registry.bundle import Bundle, golden_rows, read_bundle, write_bundle
+from leadml.registry.bundle import Bundle, read_bundle
+from leadml.registry.golden import golden_rows
 from leadml.registry.pyfunc import FrameScorer
+from leadml.registry.writing import write_bundle
 from leadml.scorecard import digits4
 from leadml.service.files import answer_table, score_table
 from leadml.service.serving import Served

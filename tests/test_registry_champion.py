@@ -18,9 +18,9 @@ import pytest
 
 from leadml.errors import NoModel, RegistryError
 from leadml.registry.aliases import Named
-from leadml.registry.bundle import copy_bundle
 from leadml.registry.champion import Champion, read_pointer, write_pointer
 from leadml.registry.tracking import Registry
+from leadml.registry.writing import copy_bundle
 from tests import hand_made, tracked
 
 

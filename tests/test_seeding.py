@@ -10,8 +10,9 @@ import pytest
 from leadml.leads.schema import Column, Schema
 from leadml.leads.vocabulary import Kind, Role
 from leadml.registry.aliases import Named
-from leadml.registry.bundle import golden_rows, write_bundle
 from leadml.registry.champion import write_pointer
+from leadml.registry.golden import golden_rows
+from leadml.registry.writing import write_bundle
 from leadml.scorecard import Scorecard
 from leadml.service import Leadml
 from leadml.service.memory import Memory

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import shutil
 import stat
@@ -22,7 +23,8 @@ from typer.testing import CliRunner
 from leadml.cli.app import app
 from leadml.errors import BundleError, BundleUnsigned, ConfigError
 from leadml.registry import bundle as reading
-from leadml.registry.bundle import LIMITS, copy_bundle, read_bundle
+from leadml.registry.bundle import read_bundle
+from leadml.registry.layout import LIMITS, canonical, seal_of
 from leadml.registry.signing import (
     SIGNATURE,
     PublicKeys,
@@ -31,6 +33,7 @@ from leadml.registry.signing import (
     public_keys_of,
     sign,
 )
+from leadml.registry.writing import copy_bundle
 from tests import hand_made
 
 FILES = {"a.json": b"{}\n", "b.md": b"text\n"}
@@ -306,7 +309,7 @@ def test_a_signature_of_another_bundle_is_refused(
 def _statement(change: Callable[[dict[str, Any]], None]) -> bytes:
     """A payload of model-signing over FILES, changed before it is signed."""
     resources = [
-        {"name": name, "algorithm": "sha256", "digest": reading.hashlib.sha256(data).hexdigest()}
+        {"name": name, "algorithm": "sha256", "digest": hashlib.sha256(data).hexdigest()}
         for name, data in FILES.items()
     ]
     statement: dict[str, Any] = {
@@ -444,19 +447,19 @@ def test_a_forger_who_seals_again_is_refused(folder: Path, keys: PublicKeys) -> 
     """All digests made to fit a changed policy: without the key nothing helps."""
     policy = json.loads((folder / "policy.json").read_bytes())
     policy["mql"] = 0.01
-    data = reading.canonical(policy)
+    data = canonical(policy)
     (folder / "policy.json").write_bytes(data)
     manifest = json.loads((folder / "manifest.json").read_bytes())
     manifest["files"]["policy.json"] = {
         "bytes": len(data),
-        "sha256": reading.hashlib.sha256(data).hexdigest(),
+        "sha256": hashlib.sha256(data).hexdigest(),
     }
-    manifest["seal"] = reading._seal(manifest)
-    (folder / "manifest.json").write_bytes(reading.canonical(manifest))
+    manifest["seal"] = seal_of(manifest)
+    (folder / "manifest.json").write_bytes(canonical(manifest))
     payload = json.loads((folder / SIGNATURE).read_bytes())["dsseEnvelope"]["payload"]
     forged = base64.b64encode(
         base64.b64decode(payload).replace(
-            reading.hashlib.sha256((folder / "policy.json").read_bytes()).hexdigest().encode(),
+            hashlib.sha256((folder / "policy.json").read_bytes()).hexdigest().encode(),
             b"0" * 64,
         )
     )

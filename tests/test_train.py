@@ -9,7 +9,7 @@ from learned import table
 
 from leadml.errors import ColumnMissing, ConfigError, InvalidValue, TableEmpty
 from leadml.leads import Availability, Kind, Role
-from leadml.registry.bundle import canonical
+from leadml.registry.layout import canonical
 from leadml.scorecard import Scorer
 from leadml.training.config import ColumnPlan, TrainConfig
 from leadml.training.rivals import Rival, answers_of_rival

@@ -16,11 +16,13 @@ from leadml.leads.vocabulary import Kind, Role
 from leadml.registry import champion as following
 from leadml.registry import trial
 from leadml.registry.aliases import Named
-from leadml.registry.bundle import canonical, golden_rows, write_bundle
 from leadml.registry.champion import Champion, write_pointer
 from leadml.registry.child import Child
+from leadml.registry.golden import golden_rows
+from leadml.registry.layout import canonical
 from leadml.registry.signing import PublicKeys, create_keys
 from leadml.registry.trial import Limits, is_proven, remember
+from leadml.registry.writing import write_bundle
 from leadml.scorecard import ColumnTable, Scorecard
 from tests import hand_made
 

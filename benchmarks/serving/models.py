@@ -9,8 +9,9 @@ from typing import Any
 from benchmarks.history import history, mapping_of
 from leadml import LeadScorer
 from leadml.registry.aliases import Named
-from leadml.registry.bundle import golden_rows, write_bundle
 from leadml.registry.champion import write_pointer
+from leadml.registry.golden import golden_rows
+from leadml.registry.writing import write_bundle
 from leadml.thresholds.policy import Policy
 
 __all__ = ["BATCH", "build"]

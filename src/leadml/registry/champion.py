@@ -23,8 +23,9 @@ import orjson
 from leadml.errors import BundleError, BundleRejected, NoModel, RegistryError
 from leadml.registry import trial
 from leadml.registry.aliases import AliasSource, Named, alias_source
-from leadml.registry.bundle import Bundle, canonical, read_bundle, verify_bundle
+from leadml.registry.bundle import Bundle, read_bundle, verify_bundle
 from leadml.registry.child import Child
+from leadml.registry.layout import canonical
 from leadml.registry.place import absolute_uri, check_name
 from leadml.registry.signing import PublicKeys
 

@@ -35,9 +35,10 @@ from leadml.errors import (
 )
 from leadml.leads.schema import Schema
 from leadml.registry.aliases import DIGEST_TAG, Named
-from leadml.registry.bundle import LIMITS, Bundle, canonical, copy_bundle, read_bundle
+from leadml.registry.bundle import Bundle, read_bundle
 from leadml.registry.champion import CHAMPION, write_pointer
 from leadml.registry.known import Known, write_known
+from leadml.registry.layout import LIMITS, canonical
 from leadml.registry.place import (
     absolute_uri,
     artifacts_uri,
@@ -48,6 +49,7 @@ from leadml.registry.place import (
 from leadml.registry.pyfunc import OUTPUT, SCRIPT
 from leadml.registry.signing import SIGNATURE, SIGNATURE_BYTES, PublicKeys
 from leadml.registry.trial import remember
+from leadml.registry.writing import copy_bundle
 
 __all__ = ["CHALLENGER", "Moved", "Registered", "Registry", "VersionInfo"]
 

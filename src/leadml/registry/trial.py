@@ -23,8 +23,9 @@ import orjson
 
 import leadml
 from leadml.errors import BundleError, LeadmlError
-from leadml.registry.bundle import canonical, read_bundle
+from leadml.registry.bundle import read_bundle
 from leadml.registry.child import Child
+from leadml.registry.layout import canonical
 from leadml.registry.signing import PublicKeys
 
 __all__ = ["Limits", "is_proven", "main", "remember", "start"]

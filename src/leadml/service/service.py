@@ -112,7 +112,8 @@ class Leadml:
         progress: Progress,
     ) -> dict[str, Any]:
         """Tell a result in a report and a card, and register it as a new version."""
-        from leadml.registry.bundle import golden_rows, write_bundle
+        from leadml.registry.golden import golden_rows
+        from leadml.registry.writing import write_bundle
         from leadml.reports.card import model_card
         from leadml.reports.page import render_report
         from leadml.reports.pictures import figures
