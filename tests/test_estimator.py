@@ -102,13 +102,13 @@ def test_the_conversion_is_known_by_its_word(no, yes, given):
     assert found == pytest.approx(roc_auc_score(y, plain.predict_proba(X)[:, 1]))
 
 
-@pytest.mark.parametrize("positive", [None, "gewonnnen"])
+@pytest.mark.parametrize("positive", [None, "warmm"])
 def test_words_that_do_not_say_yes_are_asked_about(positive):
     """Both are named, and how to say which one is meant."""
     X, y = table(100)
     model = leadml.LeadScorer(positive=positive)
-    with pytest.raises(OutcomeInvalid, match=r"'gewonnen'.*'verloren'") as caught:
-        model.fit(X, np.where(y > 0, "gewonnen", "verloren"))
+    with pytest.raises(OutcomeInvalid, match=r"'kalt'.*'warm'") as caught:
+        model.fit(X, np.where(y > 0, "warm", "kalt"))
     assert "positive" in caught.value.fix
 
 

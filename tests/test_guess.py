@@ -182,6 +182,8 @@ def test_given_target_wins():
         ([1.0, 0.0], "1"),
         (["Closed Won", "Closed Lost", "Open"], "Closed Won"),
         (["t", "f"], "t"),
+        (["Gewonnen", "Verloren"], "Gewonnen"),
+        (["beauftragt", "beauftragt", "verloren"], "beauftragt"),
     ],
 )
 def test_positive_values(values: list, positive: str):
@@ -195,6 +197,13 @@ def test_an_unknown_word_for_yes_is_asked():
     found = guess(pd.DataFrame({"outcome": ["hot", "cold", "cold"] * 20, "a": range(60)}))
     assert found.config.positive == "hot"
     assert any("'hot' mean converted" in doubt.question for doubt in found.doubts)
+
+
+def test_unknown_words_in_the_last_column_are_asked_about_too():
+    """Where only its place makes a column the outcome, its meaning is as doubtful as elsewhere."""
+    found = guess(pd.DataFrame({"a": range(60), "Stand": ["warm", "warm", "kalt"] * 20}))
+    assert (found.config.target, found.config.positive) == ("Stand", "kalt")
+    assert any("'kalt' mean converted" in doubt.question for doubt in found.doubts)
 
 
 @pytest.mark.parametrize(

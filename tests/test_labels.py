@@ -102,6 +102,8 @@ def test_without_times_the_outcome_stands_as_it_is():
         (("true", "false"), "true"),
         (("converted", "lost"), "converted"),
         (("customer", "no"), "customer"),
+        (("gewonnen", "offen"), "gewonnen"),
+        (("beauftragt", "verloren"), "beauftragt"),
     ],
 )
 def test_plain_words_for_yes_are_understood(words, positive):

@@ -26,8 +26,8 @@ from leadml.leads import Kind, Role, Schema
 from leadml.scorecard import Scorecard, Scorer, reasons_of
 from leadml.scorecard.direction import DIRECTIONS
 from leadml.training.encoding import Hint, columns_of, encode
-from leadml.training.labels import NEGATIVE_WORDS, POSITIVE_WORDS
 from leadml.training.learning import BAGS, BASE_RATE_ONLY, learn, prove, with_reference
+from leadml.training.naming import NEGATIVE, POSITIVE
 from leadml.training.protocols import drifted
 from leadml.training.searching import search
 
@@ -278,8 +278,8 @@ class LeadScorer(ClassifierMixin, BaseEstimator):
         if not any(isinstance(label, str) for label in labels):
             return 1
         words = [str(label).strip().lower() for label in labels]
-        yes = [place for place, word in enumerate(words) if word in POSITIVE_WORDS]
-        no = [place for place, word in enumerate(words) if word in NEGATIVE_WORDS]
+        yes = [place for place, word in enumerate(words) if word in POSITIVE]
+        no = [place for place, word in enumerate(words) if word in NEGATIVE]
         if len(yes) == 1:
             return yes[0]
         if len(no) == 1:

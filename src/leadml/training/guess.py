@@ -22,6 +22,7 @@ from leadml.training.naming import (
     HAPPENED,
     ID_WORDS,
     LEAD_WORDS,
+    NEGATIVE,
     NUMBERED,
     PERSONAL,
     POSITIVE,
@@ -260,7 +261,7 @@ class _Guesser:
             positive = self._positive(name, ask=False)
             if positive and self.distinct[name] == 2:
                 self._ask(name, "is this the outcome?", "it is the last column and has two values")
-                return name, positive
+                return name, self._positive(name)
         self._ask(
             "",
             "which column tells the outcome?",
@@ -288,6 +289,9 @@ class _Guesser:
             return yes[0]
         if len(texts) > 2:
             return ""
+        no = [text for text in texts if text.lower() in NEGATIVE]
+        if len(no) == 1:
+            return next(text for text in texts if text != no[0])
         rarest = min(texts, key=lambda text: (texts[text], text))
         if ask:
             self._ask(name, f"does '{rarest}' mean converted?", "it is the rarer of two values")

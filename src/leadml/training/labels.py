@@ -24,12 +24,11 @@ from leadml.features.moments import moment_of
 from leadml.leads import text_of
 from leadml.leads.values import BAD
 from leadml.training.config import TrainConfig
+from leadml.training.naming import NEGATIVE, POSITIVE
 
 __all__ = ["FEWEST_CONVERSIONS", "Labels", "label", "moments_of", "time_to_conversion"]
 
 FEWEST_CONVERSIONS = 10
-POSITIVE_WORDS = ("1", "yes", "true", "won", "converted", "y", "ja", "oui", "si", "win", "t")
-NEGATIVE_WORDS = ("0", "no", "false", "lost", "not converted", "n", "nein", "non", "f")
 HORIZONS = (7, 14, 30, 60, 90, 120, 180, 365)
 HORIZON_SHARE = 0.75
 DAY_S = 86_400.0
@@ -181,7 +180,7 @@ def _read_outcome(series: Any, target: str, positive: str) -> tuple[Floats, str]
 
 def _refuse_two_words(texts: list[str | None], counts: dict[str, int], target: str) -> None:
     """Refuse an outcome that says yes in several words: any one would lose the others."""
-    yes = [text for text in counts if text.lower() in POSITIVE_WORDS]
+    yes = [text for text in counts if text.lower() in POSITIVE]
     if len(yes) < 2:
         return
     yes.sort(key=lambda text: (-counts[text], text))
@@ -204,8 +203,8 @@ def _positive(counts: dict[str, int], target: str) -> str:
             fix="bring leads that converted and leads that did not",
         )
     if len(counts) == 2:
-        positives = [text for word, text in lowered.items() if word in POSITIVE_WORDS]
-        negatives = [text for word, text in lowered.items() if word in NEGATIVE_WORDS]
+        positives = [text for word, text in lowered.items() if word in POSITIVE]
+        negatives = [text for word, text in lowered.items() if word in NEGATIVE]
         if len(positives) == 1:
             return positives[0]
         if len(negatives) == 1:

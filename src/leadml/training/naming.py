@@ -13,6 +13,7 @@ __all__ = [
     "HAPPENED",
     "ID_WORDS",
     "LEAD_WORDS",
+    "NEGATIVE",
     "NUMBERED",
     "PERSONAL",
     "POSITIVE",
@@ -71,7 +72,31 @@ POSITIVE: Final = (
     "success",
     "subscribed",
     "purchased",
+    "gewonnen",
+    "gagné",
+    "ganado",
+    "ganho",
+    "vinto",
 )
+"""Outcomes that plainly say yes, in lower case; the surest first."""
+NEGATIVE: Final = (
+    "0",
+    "no",
+    "false",
+    "n",
+    "f",
+    "lost",
+    "closed lost",
+    "closed-lost",
+    "not converted",
+    "nein",
+    "non",
+    "verloren",
+    "perdu",
+    "perdido",
+    "perso",
+)
+"""Outcomes that plainly say no, in lower case."""
 CREATED: Final = (
     "created",
     "creation",
