@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from leadml.errors import ConfigError, DataError
 from leadml.leads import Stage
-from leadml.thresholds import Cohort, ThresholdPlan, choose_policy, policy_of
+from leadml.thresholds import Cohort, ThresholdPlan, at_rank_of, choose_policy, policy_of
 
 WEEKS = 26
 
@@ -132,6 +132,39 @@ def test_the_range_of_a_usual_week_holds_what_weeks_bring():
         inside += [e.low - 0.5 <= x <= e.high + 0.5 for x, e in zip(figures, ranges, strict=True)]
     assert (inside / 2_000 > 0.93).all()
     assert (inside / 2_000 < 0.985).all()
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.floats(0, 1), min_size=1, max_size=80),
+    st.lists(st.floats(0, 1), min_size=1, max_size=80),
+    st.floats(0, 1),
+)
+def test_ranks_among_other_leads_keep_order_and_capacity(chances, others, share):
+    """Higher stays higher, and no more of the other leads pass a line than was asked."""
+    moved = at_rank_of(chances, others)
+    assert set(moved) <= set(others)
+    ranked = np.argsort(chances, kind="stable")
+    apart = np.diff(np.array(chances)[ranked]) > 0
+    assert (np.diff(moved[ranked])[apart] >= 0).all()
+    cohort = Cohort.of(moved, np.zeros(len(moved)), 10.0, newest=len(others))
+    line = cohort.line_for(share)
+    passing = np.mean([float(f"{p:.4g}") >= line for p in others])
+    assert passing <= share + 1e-9
+    assert (at_rank_of(chances, others) == moved).all()
+
+
+def test_few_newest_leads_widen_the_week():
+    """Volumes known from few leads have wider ranges; the count reads back."""
+    few = Cohort.of(P, Y, 250.0, newest=100)
+    assert Cohort.from_dict(few.as_dict()).newest == 100
+    line = few.line_for(0.2)
+    own = COHORT.with_week(250.0).expectation(Stage.MQL, line).volume_per_week
+    widened = few.expectation(Stage.MQL, line).volume_per_week
+    assert widened.value == pytest.approx(own.value)
+    assert widened.high - widened.value == pytest.approx(
+        np.sqrt((own.high - own.value) ** 2 + 1.96**2 * 250**2 * 0.2 * 0.8 / 100), rel=1e-3
+    )
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from leadml.scorecard import Scorer
 from leadml.training.config import ColumnPlan, TrainConfig
 from leadml.training.rivals import Rival, answers_of_rival
 from leadml.training.selecting import select_columns
-from leadml.training.train import Given, leads_per_week, train
+from leadml.training.train import Given, train
 
 
 def history(n=2400, seed=4, months=12):
@@ -189,15 +189,6 @@ def test_a_table_without_columns_to_learn_from_is_refused():
     frame = pd.DataFrame({"id": [f"x{k}" for k in range(200)], "won": [0, 1] * 100})
     with pytest.raises(TableEmpty, match="no column is left"):
         train(frame, TrainConfig(target="won"))
-
-
-def test_weekly_volume_is_the_median_of_recent_full_weeks():
-    """2,400 leads in 360 days are about 47 a week."""
-    from leadml.training.labels import label
-
-    weekly, known = leads_per_week(label(history(), CONFIG))
-    assert known
-    assert weekly == pytest.approx(2400 / 360 * 7, rel=0.05)
 
 
 def test_a_champion_is_never_asked_about_leads_it_learned_from(result):

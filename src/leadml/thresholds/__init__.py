@@ -1,7 +1,7 @@
 """Where to cut: the MQL and SQL lines and how they are chosen."""
 
 from leadml.thresholds.choose import ThresholdPlan, choose_policy, expectations_of, policy_of
-from leadml.thresholds.cohort import Cohort
+from leadml.thresholds.cohort import Cohort, at_rank_of
 from leadml.thresholds.curve import threshold_curve
 from leadml.thresholds.policy import Policy, StageExpectation
 
@@ -10,6 +10,7 @@ __all__ = [
     "Policy",
     "StageExpectation",
     "ThresholdPlan",
+    "at_rank_of",
     "choose_policy",
     "expectations_of",
     "policy_of",

@@ -16,7 +16,7 @@ from leadml.leads.vocabulary import Stage
 from leadml.scorecard.reasons import digits4
 from leadml.thresholds.policy import NOBODY, StageExpectation
 
-__all__ = ["MOST_STEPS", "TRUSTED", "Cohort"]
+__all__ = ["MOST_STEPS", "TRUSTED", "Cohort", "at_rank_of"]
 
 MOST_STEPS: Final = 2_000
 """Most steps that a cohort keeps when it is written down."""
@@ -25,6 +25,7 @@ TRUSTED: Final = 10
 """Fewest leads above a line whose precision is believed."""
 
 Counts = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +45,9 @@ class Cohort:
         Leads that come in during a usual week, above 0.
     leads_per_week_known
         False when the weekly number is only assumed.
+    newest
+        Number of other leads whose chances the steps are (:func:`at_rank_of`); None where
+        they are the counted leads' own. What these few leave unsure widens weekly figures.
     """
 
     steps: NDArray[np.float64]
@@ -51,6 +55,7 @@ class Cohort:
     won: Counts
     leads_per_week: float
     leads_per_week_known: bool = True
+    newest: int | None = None
 
     @classmethod
     def of(
@@ -60,6 +65,7 @@ class Cohort:
         leads_per_week: float,
         *,
         leads_per_week_known: bool = True,
+        newest: int | None = None,
     ) -> Cohort:
         """Count leads that were not learned from.
 
@@ -100,6 +106,7 @@ class Cohort:
             np.rint(won).astype(np.int64),
             float(leads_per_week),
             leads_per_week_known,
+            newest,
         )
 
     def with_week(self, leads_per_week: float, *, known: bool = True) -> Cohort:
@@ -137,6 +144,24 @@ class Cohort:
     def base_rate(self) -> float:
         """Share that converted."""
         return self.conversions / self.n
+
+    def weekly_spread(self, total: ArrayLike, squares: ArrayLike) -> Any:
+        """Half the range of a usual week, for sums over the leads above lines.
+
+        Normal approximation of a compound Poisson sum: with ``scale`` leads a week per
+        lead counted, the variance of one week is ``scale * squares``, that of the
+        estimated rate ``scale^2 * (squares - total^2 / n)``, once for the leads counted
+        and once for those whose chances the steps are.
+
+        Parameters
+        ----------
+        total, squares
+            What the leads above each line add up to, and the sum of its squares, shape (k,).
+        """
+        scale = self.leads_per_week / self.n
+        doubts = 1.0 if self.newest is None else 1.0 + self.n / self.newest
+        unsure = doubts * np.maximum(squares - np.square(total) / self.n, 0.0)
+        return Z95 * np.sqrt(np.multiply(scale, squares) + scale * scale * unsure)
 
     def above(self, cutoff: float) -> tuple[int, int]:
         """Leads and conversions at or above a line."""
@@ -178,18 +203,22 @@ class Cohort:
         low, high = wilson(won, leads)
         total = self.conversions
         caught_low, caught_high = wilson(won, total)
-        scale = self.leads_per_week / self.n
         return StageExpectation(
             stage=stage,
             cutoff=cutoff,
-            volume_per_week=_week(leads, leads, self.n, scale),
+            volume_per_week=self._week(leads, leads),
             precision=Estimate(won / leads if leads else 0.0, low, high),
-            conversions_per_week=_week(won, won, self.n, scale),
+            conversions_per_week=self._week(won, won),
             recall=Estimate(won / total if total else 0.0, caught_low, caught_high),
             value_per_week=None
             if value is None
-            else _week(*_worth(leads, won, value, cost), self.n, scale, floor=-math.inf),
+            else self._week(*worth_of(leads, won, value, cost), floor=-math.inf),
         )
+
+    def _week(self, total: float, squares: float, floor: float = 0.0) -> Estimate:
+        value = total * self.leads_per_week / self.n
+        spread = float(self.weekly_spread(total, squares))
+        return Estimate(value, max(floor, value - spread), value + spread)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, counts per step instead of sums; compact it first."""
@@ -199,6 +228,7 @@ class Cohort:
             "won": np.diff(self.won, prepend=0).tolist(),
             "leads_per_week": self.leads_per_week,
             "leads_per_week_known": self.leads_per_week_known,
+            **({} if self.newest is None else {"newest": self.newest}),
         }
 
     @classmethod
@@ -216,6 +246,7 @@ class Cohort:
             won = np.asarray(data["won"], dtype=np.int64)
             weekly = float(data["leads_per_week"])
             known = bool(data["leads_per_week_known"])
+            newest = int(data["newest"]) if "newest" in data else None
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise DataError("these are not the counts of a cohort") from error
         sound = steps.ndim == 1 and steps.size > 0 and steps.shape == leads.shape == won.shape
@@ -226,11 +257,40 @@ class Cohort:
             and (leads > 0).all()
             and (won >= 0).all()
             and (won <= leads).all()
+            and (newest is None or newest > 0)
         )
         if not sound:
             raise DataError("these are not the counts of a cohort")
         _checked_week(weekly)
-        return cls(steps, leads.cumsum(), won.cumsum(), weekly, known)
+        return cls(steps, leads.cumsum(), won.cumsum(), weekly, known, newest)
+
+
+def at_rank_of(chances: ArrayLike, others: ArrayLike) -> Floats:
+    """The chance that stands at each lead's rank among other leads, shape (n,).
+
+    Where one model answered leads with a known outcome and another one will answer those
+    to come, what is known of the best tenth by the one is so told of the best tenth by the
+    other. Leads of equal chance are ranked by lot, always the same.
+
+    Parameters
+    ----------
+    chances
+        Shape (n,).
+    others
+        Shape (m,), m >= 1.
+
+    Examples
+    --------
+    >>> at_rank_of([0.2, 0.9, 0.4], [0.1, 0.3, 0.5, 0.6, 0.7, 0.8]).tolist()
+    [0.3, 0.8, 0.6]
+    """
+    own = np.asarray(chances, dtype=np.float64)
+    falling = np.sort(np.asarray(others, dtype=np.float64))[::-1]
+    lot = np.random.default_rng(0).random(own.size)
+    ranked = np.lexsort((lot, -own))
+    found = np.empty(own.size)
+    found[ranked] = falling[np.arange(own.size) * falling.size // max(own.size, 1)]
+    return found
 
 
 def _checked_week(leads_per_week: float) -> None:
@@ -238,21 +298,10 @@ def _checked_week(leads_per_week: float) -> None:
         raise ConfigError(f"leads_per_week must be a number above 0, not {leads_per_week}")
 
 
-def _worth(leads: float, won: float, value: float, cost: float) -> tuple[float, float]:
-    """Summed worth of the leads above a line, and the sum of its squares."""
+def worth_of(leads: Any, won: Any, value: float, cost: float) -> tuple[Any, Any]:
+    """Summed worth of the leads above lines, and the sum of its squares."""
     lost = leads - won
     return (
         value * won - cost * leads,
         won * (value - cost) ** 2 + lost * cost * cost,
     )
-
-
-def _week(total: float, squares: float, n: int, scale: float, floor: float = 0.0) -> Estimate:
-    """A weekly figure with the range of a usual week.
-
-    Normal approximation of a compound Poisson sum: the variance of one week is
-    ``scale * squares``, that of the estimated rate ``scale^2 * (squares - total^2 / n)``.
-    """
-    value = total * scale
-    spread = math.sqrt(scale * squares + scale * scale * max(squares - total * total / n, 0.0))
-    return Estimate(value, max(floor, value - Z95 * spread), value + Z95 * spread)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leadml.leads.estimate import Z95
-from leadml.thresholds.cohort import Cohort
+from leadml.thresholds.cohort import Cohort, worth_of
 
 __all__ = ["POINTS", "threshold_curve"]
 
@@ -57,7 +57,6 @@ def threshold_curve(
     n, total = cohort.n, cohort.conversions
     leads = chosen.leads.astype(np.float64)
     won = chosen.won.astype(np.float64)
-    scale = cohort.leads_per_week / n
     found: dict[str, Any] = {
         "n": n,
         "n_conversions": total,
@@ -67,28 +66,27 @@ def threshold_curve(
         "leads": chosen.leads.tolist(),
         "conversions": chosen.won.tolist(),
         "share_of_leads": (leads / n).tolist(),
-        "volume_per_week": _weeks(leads, leads, n, scale, 0.0),
+        "volume_per_week": _weeks(cohort, leads, leads),
         "precision": _shares(won, leads),
-        "conversions_per_week": _weeks(won, won, n, scale, 0.0),
+        "conversions_per_week": _weeks(cohort, won, won),
         "recall": _shares(won, np.full(won.size, float(total))),
     }
     if value is not None:
-        worth = value * won - cost * leads
-        squares = won * (value - cost) ** 2 + (leads - won) * cost * cost
-        found["value_per_week"] = _weeks(worth, squares, n, scale, -np.inf)
+        worth, squares = worth_of(leads, won, value, cost)
+        found["value_per_week"] = _weeks(cohort, worth, squares, floor=-np.inf)
     return found
 
 
 def _weeks(
-    total: Floats, squares: Floats, n: int, scale: float, floor: float
+    cohort: Cohort, total: Floats, squares: Floats, floor: float = 0.0
 ) -> dict[str, list[float]]:
-    """Weekly figures with the range of a usual week; see :mod:`leadml.thresholds.cohort`."""
-    weekly = total * scale
-    spread = np.sqrt(scale * squares + scale * scale * np.maximum(squares - total * total / n, 0.0))
+    """Weekly figures with the range of a usual week."""
+    weekly = total * cohort.leads_per_week / cohort.n
+    spread = cohort.weekly_spread(total, squares)
     return {
         "value": weekly.tolist(),
-        "low": np.maximum(floor, weekly - Z95 * spread).tolist(),
-        "high": (weekly + Z95 * spread).tolist(),
+        "low": np.maximum(floor, weekly - spread).tolist(),
+        "high": (weekly + spread).tolist(),
     }
 
 

@@ -18,12 +18,13 @@ from leadml.evaluation.promotion import MARGIN, decide
 from leadml.scorecard import Scorer
 from leadml.scorecard.effects import effects_of
 from leadml.scorecard.scorer import probability_of
-from leadml.thresholds import Cohort, ThresholdPlan, policy_of
+from leadml.thresholds import ThresholdPlan, policy_of
 from leadml.training.config import TrainConfig
+from leadml.training.intake import cohort_of
 from leadml.training.labels import label
 from leadml.training.recalibrating import intercept_shift
 from leadml.training.rivals import Rival
-from leadml.training.train import TrainingResult, as_sent, leads_per_week, order_of
+from leadml.training.train import TrainingResult, as_sent, order_of
 
 __all__ = ["FEWEST", "NEWEST", "recalibrate"]
 
@@ -118,9 +119,8 @@ def recalibrate(
     shift = intercept_shift(y, before.log_odds)
     scorecard = champion.scorecard.with_base_shift(shift)
     batch = Scorer(scorecard).frame(rows)
-    weekly, known = leads_per_week(labels)
     plan = ThresholdPlan(basis=config.threshold_basis, **config.thresholds)  # type: ignore[arg-type]
-    cohort = Cohort.of(batch.probability, y, weekly, leads_per_week_known=known).compact()
+    cohort, _ = cohort_of(scorecard, frame, labels, batch.probability, y)
     policy = policy_of(cohort, plan)
     told = copy.deepcopy(dict(facts))
     told["model"] = {

@@ -20,7 +20,7 @@ from leadml.leads import Kind, Role
 from leadml.scorecard import Scorecard, Scorer
 from leadml.scorecard.editing import Edited
 from leadml.scorecard.effects import effects_of, pairs_of
-from leadml.thresholds import Policy
+from leadml.thresholds import Cohort, Policy
 from leadml.training.config import TrainConfig
 from leadml.training.fitting import Plan
 from leadml.training.labels import Labels
@@ -57,7 +57,8 @@ def facts_of(
     tested: Tested,
     metrics: Metrics,
     policy: Policy,
-    weekly: tuple[float, bool],
+    cohort: Cohort,
+    ranked: Floats,
     rows: pd.DataFrame,
     tested_leads: pd.DataFrame,
     tested_with: Recency | None,
@@ -70,8 +71,9 @@ def facts_of(
         The whole table; its labelled leads; the tested ones, in the order of ``tested``.
     plan, model, protocol, tested, metrics, policy
         Of the training.
-    weekly
-        Leads of a usual week, and whether that is known.
+    cohort, ranked
+        What the lines of the policy were drawn on, and the chance that each tested lead
+        has there, shape (n_test,).
     tested_with
         How far back the model of a forward test learned.
     """
@@ -90,8 +92,8 @@ def facts_of(
         "target": labels.target,
         "positive": labels.positive,
         "dropped": [{"column": name, "reason": reason} for name, reason in selection.dropped],
-        "leads_per_week": weekly[0],
-        "leads_per_week_known": weekly[1],
+        "leads_per_week": cohort.leads_per_week,
+        "leads_per_week_known": cohort.leads_per_week_known,
     }
     maturity: dict[str, Any] = {
         "n_mature": len(known),
@@ -134,7 +136,7 @@ def facts_of(
         "proof": model.proof,
         "base_log_odds": scorecard.base,
         "examples": [],
-        "notes": _notes(labels, protocol, tested_with, model, config),
+        "notes": _notes(labels, protocol, tested_with, model, config, cohort),
     }
     if model.edits:
         facts["edits"] = [
@@ -146,7 +148,7 @@ def facts_of(
             }
             for one in model.edits
         ]
-    facts |= _for_whom(config, facts["effects"], policy, tested, tested_leads)
+    facts |= _for_whom(config, facts["effects"], ranked >= policy.mql, tested, tested_leads)
     if labels.created_s is not None:
         _add_times(facts, labels, tested)
     return facts
@@ -155,7 +157,7 @@ def facts_of(
 def _for_whom(
     config: TrainConfig,
     effects: list[dict[str, Any]],
-    policy: Policy,
+    chosen: NDArray[np.bool_],
     tested: Tested,
     leads: pd.DataFrame,
 ) -> dict[str, Any]:
@@ -166,7 +168,6 @@ def _for_whom(
         for effect in effects
         if effect["kind"] == Kind.CATEGORY and effect["importance"] > 0
     ]
-    chosen = tested.probability >= policy.mql
     found: dict[str, Any] = {}
     for key, names in (("groups", groups), ("segments", strong)):
         there = [name for name in names if name in leads.columns]
@@ -214,6 +215,7 @@ def _notes(
     tested_with: Recency | None,
     model: Model,
     config: TrainConfig,
+    cohort: Cohort,
 ) -> list[str]:
     notes = list(protocol.notes)
     if protocol.kind == "folds":
@@ -230,6 +232,12 @@ def _notes(
         notes.append(
             f"{labels.n_immature} leads are younger than the horizon: they count as unknown, "
             "never as lost, and were not learned from."
+        )
+    if cohort.newest:
+        notes.append(
+            f"Volumes at the lines are those of this model on the {cohort.newest:,} newest leads, "
+            "whose outcome is not known yet; what converts is told by the tested leads of the "
+            "same rank."
         )
     if model.drift:
         notes.append(

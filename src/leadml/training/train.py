@@ -17,12 +17,13 @@ from leadml.evaluation import Metrics, measure, verdict
 from leadml.evaluation.promotion import MARGIN, decide
 from leadml.leads import Schema
 from leadml.scorecard import Scorecard, Scorer
-from leadml.thresholds import Cohort, Policy, ThresholdPlan, policy_of
+from leadml.thresholds import Policy, ThresholdPlan, policy_of
 from leadml.training.checking import check_history
 from leadml.training.config import FILE_ORDER, TrainConfig
 from leadml.training.encoding import encode
 from leadml.training.fitting import Fitted, Plan, finished, fit, schema_of
-from leadml.training.labels import DAY_S, Labels, label, moments_of
+from leadml.training.intake import cohort_of
+from leadml.training.labels import Labels, label, moments_of
 from leadml.training.learning import prove
 from leadml.training.protocols import Protocol, choose_protocol
 from leadml.training.rivals import Answered, Rival, answers_of_rival
@@ -35,14 +36,11 @@ from leadml.training.testing import (
     baselines_of,
 )
 
-__all__ = ["Given", "TrainingResult", "as_sent", "leads_per_week", "order_of", "train"]
+__all__ = ["Given", "TrainingResult", "as_sent", "order_of", "train"]
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str, float, float], None]
 
-WEEK_S = 7 * DAY_S
-WEEKS_COUNTED = 12
-NOMINAL_WEEK = 100.0
 PARTS = ("depth-2 trees", "extra-random trees", "additive")
 GATE_BASELINES = {
     "base_rate": "base rate",
@@ -218,10 +216,7 @@ def _train(
 
     progress("measuring", 0, 1)
     metrics = measure(tested.y, tested.probability, protocol.name, config.seed)
-    per_week, per_week_known = leads_per_week(labels)
-    cohort = Cohort.of(
-        tested.probability, tested.y, per_week, leads_per_week_known=per_week_known
-    ).compact()
+    cohort, ranked = cohort_of(model.scorecard, frame, labels, tested.probability, tested.y)
     policy = policy_of(cohort, thresholds)
     said = verdict(metrics, int(y.sum()), baselines_of(tested, protocol.name), findings)
     rival = _rival(champion, config, labels, rows, test_frame, tested, retest)
@@ -245,7 +240,8 @@ def _train(
         tested,
         metrics,
         policy,
-        (per_week, per_week_known),
+        cohort,
+        ranked,
         rows,
         (rows if test_frame is None else test_frame).iloc[tested.rows],
         like.recency if like and protocol.kind == "forward" else None,
@@ -341,18 +337,6 @@ def order_of(frame: pd.DataFrame, config: TrainConfig, labels: Labels) -> tuple[
     if labels.created_s is not None:
         return labels.created_s, config.created_at
     return None, ""
-
-
-def leads_per_week(labels: Labels) -> tuple[float, bool]:
-    """Leads of a usual week: the median of the newest full weeks; 100 where no time is known."""
-    if labels.created_s is None:
-        return NOMINAL_WEEK, False
-    seconds = labels.created_s[~np.isnan(labels.created_s)]
-    age = np.floor((seconds.max() - seconds) / WEEK_S).astype(int)
-    weeks = min(WEEKS_COUNTED, int(age.max()))
-    if weeks < 1:
-        return float(len(seconds)), True
-    return max(float(np.median(np.bincount(age)[:weeks])), 0.1), True
 
 
 def _check(
