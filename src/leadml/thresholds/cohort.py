@@ -145,7 +145,7 @@ class Cohort:
         """Share that converted."""
         return self.conversions / self.n
 
-    def weekly_spread(self, total: ArrayLike, squares: ArrayLike) -> Any:
+    def weekly_spread(self, total: Any, squares: Any) -> Any:
         """Half the range of a usual week, for sums over the leads above lines.
 
         Normal approximation of a compound Poisson sum: with ``scale`` leads a week per
