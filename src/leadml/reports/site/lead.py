@@ -159,6 +159,9 @@ def _why(told: Fact) -> dict[str, Any]:
         "title": say("lead.why", chance=shown["probability"], base=shown["base"]),
         "usual": at if at is not None and 0 <= at <= 100 else None,
         "usual_said": words.chance(float(usual)) if usual else "",
+        "start_note": say("lead.start_below", usual=words.chance(float(usual)))
+        if usual and logit(float(usual)) > float(explained["base_log_odds"])
+        else say("lead.start_note"),
         "other_model": ""
         if told["same_model"]
         else say(

@@ -62,7 +62,7 @@ def leads_page(told: Fact) -> dict[str, Any]:
         "following": following,
         "is_first": told["is_first"],
         "first": f"/leads?{urlencode({name: value for name, value in asked.items() if value})}",
-        "shown": say("leads.shown", n=len(rows), total=words.count(total)),
+        "shown": _shown(len(rows), told, stage, filtered),
         "nothing": _nothing(asked, filtered, total),
     }
 
@@ -75,6 +75,14 @@ def _lead(told: Fact, stage: str, total: int) -> str:
         key = "leads.lead_full" if taken >= capacity else "leads.lead_capacity"
         return say(key, taken=words.count(taken), n=words.per_week(capacity))
     return say("leads.lead_queue")
+
+
+def _shown(n: int, told: Fact, stage: str, filtered: bool) -> str:
+    """How many rows stand here, of how many where that is known."""
+    if filtered or stage == "queue":
+        return say("leads.shown", n=n)
+    total = sum(told["stages"].values()) if stage == "all" else told["stages"].get(stage, 0)
+    return say("leads.shown_of", n=n, total=words.count(total))
 
 
 def _nothing(asked: Fact, filtered: bool, total: int) -> dict[str, Any]:

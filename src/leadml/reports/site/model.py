@@ -15,6 +15,7 @@ from leadml.reports.story.everyone import everyone
 from leadml.reports.story.history import history
 from leadml.reports.story.method import method
 from leadml.reports.story.opening import origin, tiles, verdict
+from leadml.reports.story.parts import Section
 from leadml.reports.story.quality import quality
 from leadml.reports.story.trust import trust
 
@@ -35,8 +36,21 @@ def model_page(told: Fact) -> dict[str, Any]:
         driven.body["pairs"] = None  # the maps say it better
     horizon = (facts.get("labels") or {}).get("horizon_days")
     leads = words.count(facts["data"]["n_leads"])
+    held = everyone(facts)
+    past = history(facts, drawer)
+    jumps = [
+        ("checks", checked.title if checked else ""),
+        ("quality", say("model.quality") if charts else ""),
+        ("rivals", say("model.rivals") if good and good.body["table"] else ""),
+        ("everyone", held.title if held else ""),
+        ("drivers", driven.title if driven else ""),
+        ("pairs", say("model.pairs") if told["pairs"] else ""),
+        ("history", past.title),
+        ("run", say("model.run")),
+    ]
     return {
         "version": told["version"],
+        "jumps": [(address, title) for address, title in jumps if title],
         "is_served": told["is_served"],
         "promise": say("model.promise_days", days=f"{horizon:g}", leads=leads)
         if horizon
@@ -45,14 +59,15 @@ def model_page(told: Fact) -> dict[str, Any]:
         "headline": tiles(facts),
         "origin": origin(facts),
         "trust": checked,
+        "notes": _set_aside(checked),
         "tally": _tally(facts),
         "charts": [charts[i : i + 2] for i in range(0, len(charts), 2)],
         "rivals": good.body["table"] if good else None,
         "cuts": cuts(facts),
-        "everyone": everyone(facts),
+        "everyone": held,
         "drivers": driven,
         "maps": [_map(each) for each in told["pairs"]],
-        "history": history(facts, drawer),
+        "history": past,
         "changes": {**told["changes"], "table": side_table(told["changes"])}
         if told["changes"]
         else None,
@@ -61,13 +76,24 @@ def model_page(told: Fact) -> dict[str, Any]:
     }
 
 
+def _set_aside(checked: Section | None) -> list[dict[str, Any]]:
+    """Take the tips from what was found; what people silenced stays in the open."""
+    if checked is None:
+        return []
+    found = checked.body["found"]
+    tips = [row for row in found if row["tone"] == "note" and not row["reason"]]
+    checked.body["found"] = [row for row in found if row not in tips]
+    return tips
+
+
 def _tally(facts: Fact) -> str:
     checks = facts.get("checks") or ()
     found = [c for c in checks if c.get("status") == "found"]
     return say(
         "model.tally",
         passed=sum(c.get("status") == "passed" for c in checks),
-        look=sum(c.get("severity") != "blocks" for c in found),
+        look=sum(c.get("severity") == "warns" for c in found),
+        notes=sum(c.get("severity") == "tip" for c in found),
         failed=sum(c.get("severity") == "blocks" for c in found),
     )
 
@@ -124,8 +150,11 @@ def _range(low: float | None, high: float | None, counts: bool) -> str:
         if first is not None and first == last:
             return words.plain_number(first)
         low, high = first, last
+    if low is None and high is None:
+        return say("model.any")
     if low is None:
-        return f"{words.plain_number(high)} or less" if high is not None else "any"
+        return "0" if counts and high == 0 else say("model.at_most", n=words.plain_number(high))
     if high is None:
-        return f"{words.plain_number(low)} or more" if counts else f"over {words.plain_number(low)}"
+        key = "model.at_least" if counts else "model.over"
+        return say(key, n=words.plain_number(low))
     return f"{words.plain_number(low)}{words.EN}{words.plain_number(high)}"

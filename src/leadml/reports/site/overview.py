@@ -23,6 +23,9 @@ FEWEST_SEEN = 100
 
 FEWEST_IN_WEEK = 10
 
+FEWEST_SLOTS = 6
+"""Weeks that a chart has room for, so that the first ones are no walls."""
+
 LONG_WAIT_S = 900.0
 """A message that waits longer is worth a look, in seconds."""
 
@@ -45,7 +48,7 @@ def overview_page(told: Fact) -> dict[str, Any]:
     answers = told["answers"]
     return {
         "lead": _lead(told, over),
-        "said": _verdict(trained, live) if trained else None,
+        "said": _verdict(trained, live, told["model"]) if trained else None,
         "alarms": _alarms(told),
         "headline": _tiles(told, over) if trained else [],
         "charts": _charts(told),
@@ -81,8 +84,11 @@ def _lead(told: Fact, over: Sequence[Fact]) -> str:
     return say("overview.lead", today=today, week=day_short(over[-1]["week"]))
 
 
-def _verdict(trained: Fact, live: Fact | None) -> dict[str, Any]:
-    """What happened here where enough has matured, else what the training found."""
+def _verdict(trained: Fact, live: Fact | None, model: Fact) -> dict[str, Any]:
+    """What happened here where enough has matured, else what the training found.
+
+    Both may differ; each line says what it judges.
+    """
     checks = trained["checks"]
     found = [check for check in checks if check["status"] == "found"]
     link = {
@@ -90,22 +96,34 @@ def _verdict(trained: Fact, live: Fact | None) -> dict[str, Any]:
         "said": say(
             "overview.checks",
             passed=sum(check["status"] == "passed" for check in checks),
-            look=len(found),
+            look=sum(check["severity"] != "tip" for check in found),
+            notes=sum(check["severity"] == "tip" for check in found),
         ),
     }
     if live and live["n_leads"] >= FEWEST_SEEN and live["metrics"]:
-        said, why = live["verdict"], str(live["protocol"])
-        why = say("overview.live", n=words.count(live["n_leads"]), protocol=why)
+        said, why = live["verdict"], [_judged(live)]
+        before = str(trained["verdict"].get("word", ""))
+        if before in _TONES and before != said.get("word"):
+            word = say(f"word.{before}")
+            why.append(say("overview.but_trained", version=model["version"], word=word))
     else:
         said, protocol = trained["verdict"], trained["protocol"]
-        why = say(
-            "overview.trained",
-            n=words.count(protocol.get("n_test")),
-            protocol=str(protocol.get("name", "")),
-        )
+        n, name = words.count(protocol.get("n_test")), str(protocol.get("name", ""))
+        why = [say("overview.trained", n=n, protocol=name)]
     word, sentence, _ = verdict_of({"verdict": said})
     tone = _TONES.get(str(said.get("word")), "warn")
-    return {"word": word, "tone": tone, "parts": emphasised(sentence), "why": [why], "link": link}
+    return {"word": word, "tone": tone, "parts": emphasised(sentence), "why": why, "link": link}
+
+
+def _judged(live: Fact) -> str:
+    """On which leads scored here a verdict rests."""
+    return say(
+        "overview.live",
+        n=words.count(live["n_leads"]),
+        first=day_short(str(live["from"])),
+        last=words.day(str(live["to"])),
+        days=live["horizon_days"],
+    )
 
 
 def _alarms(told: Fact) -> list[dict[str, str]]:
@@ -220,9 +238,9 @@ def _proposals(told: Fact) -> dict[str, Any]:
     ticks = whole_ticks(float(max([week["proposals"] for week in weeks] + [capacity or 0])))
     plot = Plot(220, high=ticks[-1][0], top=12)
     plot.axis(ticks)
-    n = len(weeks)
+    n = max(len(weeks), FEWEST_SLOTS)
     every = max(1, round(n / 5))
-    for i, week in enumerate(weeks):
+    for i, week in enumerate(weeks, n - len(weeks)):
         at = plot.y(float(week["proposals"]))
         title = say(
             "overview.proposals_title",
@@ -253,7 +271,7 @@ def _proposals(told: Fact) -> dict[str, Any]:
             ("f-pale", say("overview.key_running")),
             *((("cap", say("overview.key_capacity")),) if capacity is not None else ()),
         ),
-        "svg": plot.svg(say("overview.proposals_label", n=n, title=title)),
+        "svg": plot.svg(say("overview.proposals_label", n=len(weeks), title=title)),
         "numbers": Table(
             head=(say("overview.col_week"), say("overview.col_new")),
             rows=tuple((_week_name(week), words.count(week["proposals"])) for week in weeks),
@@ -281,9 +299,9 @@ def _traffic(told: Fact) -> dict[str, Any]:
     ticks = whole_ticks(float(max(week["scored"] for week in weeks)))
     plot = Plot(200, high=ticks[-1][0], top=12)
     plot.axis(ticks)
-    n = len(weeks)
+    n = max(len(weeks), FEWEST_SLOTS)
     every = max(1, round(n / 5))
-    for i, week in enumerate(weeks):
+    for i, week in enumerate(weeks, n - len(weeks)):
         said = say(
             "overview.week_title",
             week=day_short(week["week"]),
@@ -304,7 +322,7 @@ def _traffic(told: Fact) -> dict[str, Any]:
         "title": title,
         "subtitle": say("overview.traffic_sub"),
         "key": tuple((fill, stage_name(stage)) for stage, fill in _FILLS),
-        "svg": plot.svg(say("overview.traffic_label", n=n, title=title)),
+        "svg": plot.svg(say("overview.traffic_label", n=len(weeks), title=title)),
         "numbers": Table(
             head=(
                 say("overview.col_week"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from importlib import resources
@@ -104,6 +105,14 @@ def _template(name: str) -> jinja2.Template:
     return _environment().get_template(f"site/{name}.html.jinja")
 
 
+_ISO_DAY: Final = re.compile(r"\b\d{4}-\d{2}-\d{2}\b(?!T)")
+
+
+def _tidy(text: str) -> str:
+    """Text of others as people read it: days by name, the thin space of the house."""
+    return _ISO_DAY.sub(lambda found: words.day(found[0]), words.tidy(text))
+
+
 @lru_cache(maxsize=1)
 def _environment() -> jinja2.Environment:
     made = jinja2.Environment(
@@ -116,7 +125,7 @@ def _environment() -> jinja2.Environment:
     )
     made.globals["t"] = say
     made.filters["drawing"] = Markup  # SVG of our own making, escaped where it was drawn
-    made.filters["tidy"] = words.tidy
+    made.filters["tidy"] = _tidy
     made.filters["day"] = words.day
     return made
 

@@ -265,15 +265,7 @@ def _chart(told: Fact, scores: Fact) -> str:
     for name, score, top in (("MQL", mql, 2.0), ("SQL", sql, 16.0)):
         at = plot.x(score / 100)
         plot.line(at, at, top, plot.bottom, "l-mql")
-        left = score > 84
-        plot.text(
-            at,
-            top + 9,
-            f"{name} {score}",
-            anchor="end" if left else "start",
-            cls="strong halo",
-            dx=-5 if left else 5,
-        )
+        plot.text(at, top + 9, f"{name} {score}", cls="strong halo", dx=5)
     label = say("thresholds.chart_label", mql=mql, sql=sql)
     return plot.svg(label)
 

@@ -54,6 +54,7 @@ def _row(each: Fact, history: set[str]) -> dict[str, Any]:
     metrics, version = each.get("metrics") or {}, str(each["version"])
     verdict = str(each.get("verdict", ""))
     fifth, auc = metrics.get("top_fifth_share"), metrics.get("roc_auc")
+    promoted = each["champion"] or version in history or bool(each.get("promoted_at"))
     if each.get("fault"):
         state = say("versions.damaged", fault=each["fault"])
     elif each["champion"]:
@@ -75,19 +76,27 @@ def _row(each: Fact, history: set[str]) -> dict[str, Any]:
         "passed": verdict != "no" and each.get("gate_passed", True),
         "fifth": words.chance(fifth) if fifth is not None else words.EN,
         "auc": words.digits(auc) if auc is not None else words.EN,
-        "why": str(each.get("reason") or "") or say("versions.not_told"),
+        "why": str(each.get("reason") or "")
+        or say("versions.not_told" if promoted else "versions.not_promoted"),
         "created_at": each.get("created_at", ""),
     }
 
 
 def _side(compared: Fact) -> dict[str, Any]:
-    a = compared["metrics"]["top_fifth_share"].get("new", {}).get("value")
-    b = compared["metrics"]["top_fifth_share"].get("old", {}).get("value")
     names = {"new": compared["version"], "old": compared["before"]}
-    effects = effects_table(compared)
+    shares = [
+        words.chance(found["value"])
+        for found in (compared["metrics"]["top_fifth_share"].get(key) for key in ("new", "old"))
+        if found
+    ]
+    if len(shares) < 2:
+        sentence = say("versions.sentence_plain", **names)
+    elif shares[0] == shares[1]:
+        sentence = say("versions.sentence_same", share=shares[0], **names)
+    else:
+        sentence = say("versions.sentence", a=shares[0], b=shares[1], **names)
     return {
-        "sentence": say("versions.sentence", a=words.chance(a), b=words.chance(b), **names)
-        if a is not None and b is not None
-        else say("versions.sentence_plain", **names),
-        "tables": [side_table(compared), *([effects] if effects else [])],
+        "sentence": sentence,
+        "table": side_table(compared),
+        "effects": effects_table(compared),
     }
