@@ -22,6 +22,7 @@ import psycopg
 
 from leadml.leads.vocabulary import Stage
 from leadml.store import Decision, Store
+from leadml.store.announcing import EVENTS
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 LINES = {"nurture_line": 0.05, "mql_line": 0.1, "sql_line": 0.3}
@@ -142,6 +143,12 @@ def fill(folder: Path) -> Path:
                 pass
             size //= 2
     return filler
+
+
+def listen(store: Store) -> str:
+    """Somebody who is told of everything; messages are written only for somebody."""
+    _, endpoint = store.outgoing.add(url="https://crm.example/hook", by="test", events=EVENTS)
+    return endpoint.endpoint_id
 
 
 def decision(lead_id: str | None = "L1", probability: float = 0.02, **more: Any) -> Decision:

@@ -10,6 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 from starlette.testclient import TestClient
+from stored import listen
 
 from leadml.api.app import create_app
 from leadml.api.document import document_of
@@ -87,8 +88,9 @@ def test_change_is_served_and_remembered(world: World) -> None:
 
 def test_receivers_are_told_of_a_change(world: World) -> None:
     """The message stands in the transaction of the change."""
-    world.ok("PUT", "/v1/policy", json={"capacity_per_week": 5, "note": "fewer"})
     store = world.client.app.state.memory.require()  # type: ignore[attr-defined]
+    listen(store)
+    world.ok("PUT", "/v1/policy", json={"capacity_per_week": 5, "note": "fewer"})
     [told] = [m for m in store.messages() if m["type"] == "policy.changed"]
     data = told["payload"]["data"]
     assert data["policy_version"] == "2"

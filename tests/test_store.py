@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from stored import START, decision
+from stored import START, decision, listen
 
 from leadml.errors import (
     ConfigError,
@@ -42,6 +42,7 @@ def test_a_decision_is_kept_whole(store):
 
 def test_a_score_lifts_to_mql_at_most(store):
     """A lead proposed as SQL becomes an MQL, with its history and one message."""
+    listen(store)
     (recorded,) = store.record_decisions([decision("L1", 0.9)])
     assert (recorded.previous_stage, recorded.stage) == (Stage.COLD, Stage.MQL)
     lead = store.lead("L1")
@@ -78,6 +79,7 @@ def test_a_late_decision_does_not_overwrite_a_newer_one(store):
 
 def test_the_life_of_a_lead(store):
     """Scored cold, then MQL, accepted, qualified and won, told in order."""
+    listen(store)
     store.record_decisions([decision("L1", 0.02)])
     store.record_decisions([decision("L1", 0.2, day=1)])
     found = store.record_reports(
@@ -176,6 +178,7 @@ def test_the_queue_is_paged_without_gaps(store):
 
 def test_an_export_tells_all_and_is_noted(store):
     """An access request gets every row; the audit log notes it without naming the lead."""
+    listen(store)
     store.record_decisions([decision("anna@example.com", 0.2)])
     store.set_consent("anna@example.com", contact_consent=True, by="crm", at=START)
     store.record_reports([report("accepted", 1, "anna@example.com", details={"budget": True})])
@@ -191,7 +194,11 @@ def test_an_export_tells_all_and_is_noted(store):
         "deliveries": 0,
     }
     assert found["outcomes"][0]["details"] == {"budget": True}
-    assert [e["action"] for e in store.audit_log()] == ["lead.consent", "lead.export"]
+    assert [e["action"] for e in store.audit_log()] == [
+        "webhook.add",
+        "lead.consent",
+        "lead.export",
+    ]
     assert "anna" not in str(store.audit_log())
     with pytest.raises(NotFound):
         store.export("nobody", by="dpo")
@@ -219,6 +226,7 @@ def test_an_erased_lead_stays_erased(store):
 
 def test_messages_wait_until_they_are_settled(store):
     """A message handed on is not told again."""
+    listen(store)
     store.record_decisions([decision("L1", 0.2), decision("L2", 0.2)])
     first, second = store.messages()
     assert store.settle_messages([first["seq"]]) == 1

@@ -5,7 +5,7 @@ import time
 from datetime import timedelta
 
 import pytest
-from stored import START, decision
+from stored import START, decision, listen
 
 from leadml.errors import DeliveryUnknown, InvalidField, WebhookUnknown
 from leadml.leads import Outcome
@@ -39,7 +39,7 @@ def test_each_message_gets_one_row_for_each_endpoint_that_wants_it(store):
     both, some = add(store), add(store, events=["lead.outcome"])
     store.record_decisions([decision("L1", 0.2)])
     store.record_reports([Report("L1", Outcome.ACCEPTED)])
-    assert store.outgoing.fan_out() == 4
+    assert store.outgoing.fan_out() == 3
     assert store.outgoing.fan_out() == 0
     assert store.messages() == []
     kinds = [row["type"] for row in reversed(store.outgoing.listed(both))]
@@ -198,9 +198,12 @@ def test_an_erased_lead_is_owed_nothing(store):
 
 
 def test_a_worker_is_woken_by_messages_only(store):
-    """Commits that wrote a message wake, others do not."""
+    """Commits that wrote a message wake, others do not; nor does what nobody is to be told."""
     woken = []
     store.on_messages(lambda: woken.append(1))
+    store.record_decisions([decision("unheard", 0.2)])
+    listen(store)
+    assert woken == []
     store.record_decisions([decision("L1", 0.2)])
     assert len(woken) == 1
     store.record_decisions([decision("L1", 0.2, day=1)])
@@ -260,6 +263,7 @@ def test_every_change_of_stage_has_an_event():
 
 def test_a_model_is_announced_once(store):
     """However many processes notice a new model, receivers are told once, with the old one."""
+    listen(store)
     assert store.outgoing.announce_model("leads@7", {})
     assert not store.outgoing.announce_model("leads@7", {})
     assert store.outgoing.announce_model("leads@8", {"policy_version": "2"})

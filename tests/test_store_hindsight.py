@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from stored import START, decision
+from stored import START, decision, listen
 
 from leadml.leads import Outcome
 from leadml.store import Report, Store
@@ -104,6 +104,7 @@ def test_newest_inputs_come_first(store: Store) -> None:
 
 def test_a_flood_is_told_once_a_week(store: Store) -> None:
     """Whoever notices first tells it; an older week is not told after a newer one."""
+    listen(store)
     assert store.tell_exceeded("2026-11-09", {"proposals": 70})
     assert not store.tell_exceeded("2026-11-09", {"proposals": 70})
     assert store.tell_exceeded("2026-11-16", {"proposals": 80})
@@ -150,6 +151,7 @@ def test_a_past_is_kept_once(store: Store) -> None:
 
 def test_first_change_keeps_what_held_before(store: Store) -> None:
     """The lines of the training become version 1; somebody who saw older lines is refused."""
+    listen(store)
     made = store.put_policy(
         {"mql": 0.3}, author="anna", note="fewer", after=1, first={"mql": 0.2, "reason": "trained"}
     )

@@ -1,6 +1,7 @@
 """leadml.store.migrate."""
 
 import threading
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
@@ -25,10 +26,17 @@ def empty_url(request, tmp_path):
     server.drop(url)
 
 
+def belongs(dialect, found, _name, kind, *_compared):
+    """Whether a table or an index is made on this database at all."""
+    only = getattr(found, "_ddl_if", None)
+    return kind != "index" or only is None or only.dialect == dialect.name
+
+
 def test_the_steps_lead_to_the_tables_of_the_code(store):
     """After all migrations the database is what the code describes, type by type."""
     with store._database.reading() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        made_here = {"compare_type": True, "include_object": partial(belongs, connection.dialect)}
+        context = MigrationContext.configure(connection, opts=made_here)
         assert compare_metadata(context, tables.metadata) == []
 
 

@@ -6,7 +6,7 @@ import threading
 from datetime import timedelta
 
 import sqlalchemy as sa
-from stored import START, decision
+from stored import START, decision, listen
 
 from leadml.leads import Outcome
 from leadml.store import Report, Store, tables
@@ -19,6 +19,7 @@ def test_two_processes_on_the_same_leads_agree(database_url):
     """Stores that write the same leads at once, in any order, lose no event and no message."""
     stores = [Store(database_url, wait_s=10) for _ in range(2)]
     failed = []
+    listen(stores[0])
 
     def work(place: int) -> None:
         chance = random.Random(place)
@@ -69,6 +70,7 @@ def test_a_refused_report_leaves_no_lead_behind(store):
 
 def test_a_change_is_announced_once_with_its_reasons(store):
     """The message of a change carries what a receiver shows: score, reasons, versions."""
+    listen(store)
     why = [{"field": "visits", "text": "3 visits", "log_odds": 0.7}]
     store.record_decisions([decision("L1", 0.1713, score=81, reasons=why)])
     store.record_decisions([decision("L1", 0.18, day=1)])
@@ -92,6 +94,7 @@ def test_a_change_is_announced_once_with_its_reasons(store):
 
 def test_an_outcome_is_told_with_the_latest_score(store):
     """A report is a message of its own, moved stage or not, with score, reasons and versions."""
+    listen(store)
     why = [{"field": "visits", "text": "3 visits", "log_odds": 0.7}]
     store.record_decisions([decision("L1", 0.1713, score=81, reasons=why)])
     store.record_reports(
@@ -129,12 +132,14 @@ def test_an_outcome_is_told_with_the_latest_score(store):
 
 def test_a_lead_that_leaves_sales_is_told_as_dropped(store):
     """Below the lines again, or rejected: the message is lead.dropped."""
+    listen(store)
     store.record_decisions([decision("L1", 0.2), decision("L1", 0.01, day=1)])
     assert [one["type"] for one in store.messages()] == ["lead.became_mql", "lead.dropped"]
 
 
 def test_nothing_is_told_of_a_lead_that_objected(store):
     """From its objection on no message is written for a lead, whatever happens to it."""
+    listen(store)
     store.record_decisions([decision("L1", 0.2)])
     store.set_consent("L1", objection=True, by="lead", at=START + timedelta(days=1))
     store.record_decisions([decision("L1", 0.9, day=2)])

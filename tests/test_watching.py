@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from stored import listen
 
 from leadml.leads.vocabulary import Outcome
 from leadml.service.memory import Memory
@@ -167,6 +168,7 @@ def test_few_matured_leads_leave_the_training(world: World) -> None:
 
 def test_flood_is_told_once_a_week(world: World) -> None:
     """Proposals beyond capacity make one message, however often anybody looks."""
+    listen(world.store)
     world.live(3000, (20, 3.5))
     served = world.serving.current()
     world.policies.put({"capacity_per_week": 5, "leads_per_week": 1000}, author="anna", note="")

@@ -40,7 +40,6 @@ KEPT_DAYS: Final = 30.0
 
 _GONE: Final = "the receiver answered 410 Gone"
 _CLOSEST_S: Final = 0.05
-_SORT_SELDOM_S: Final = 1.0  # pause between two commits for messages that nobody waits for
 _IN_A_ROW: Final = 16  # messages that one sender takes to one receiver, noted together
 _TIDY_S: Final = 3600.0
 _CONFIGURE_S: Final = 60.0
@@ -114,7 +113,6 @@ class Deliverer:
         self._runner: threading.Thread | None = None
         self._senders: list[threading.Thread] = []
         self._tidied = 0.0
-        self._sorted = 0.0
         self.results: Counter[str] = Counter()
         """Attempts so far by what came of them: delivered, failed, dead."""
 
@@ -187,7 +185,7 @@ class Deliverer:
             free = self._threads - sum(self._under_way.values())
             busy = {name for name, n in self._under_way.items() if n >= self._per_endpoint}
         unsorted, due = outgoing.next_due(busy)
-        if unsorted and self._may_sort(outgoing):
+        if unsorted:
             while outgoing.fan_out() and not self._stopping.is_set():
                 pass
             _, due = outgoing.next_due(busy)
@@ -206,14 +204,6 @@ class Deliverer:
         later = [at_us for at_us in due.values() if at_us > now_us]
         pause_s = (min(later) - now_us) / 1e6 if later else self._poll_s
         return min(pause_s, self._poll_s)
-
-    def _may_sort(self, outgoing: Outgoing) -> bool:
-        """Whether to sort messages now; where nobody waits for any, seldom is enough."""
-        now_s = time.monotonic()
-        if now_s - self._sorted < _SORT_SELDOM_S and not outgoing.endpoints():
-            return False
-        self._sorted = now_s
-        return True
 
     def _lease(self, store: Store, endpoint: Endpoint, free: int) -> int:
         """Lease what is due for one endpoint; returns how many senders that takes."""

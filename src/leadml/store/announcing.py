@@ -9,7 +9,7 @@ import orjson
 import sqlalchemy as sa
 
 from leadml.leads.vocabulary import Stage
-from leadml.store import rows
+from leadml.store import rows, tables
 from leadml.store.auditing import get_note, set_note
 from leadml.store.records import iso_of, new_id
 
@@ -19,6 +19,7 @@ __all__ = [
     "announce",
     "announce_model",
     "change_of_stage",
+    "is_heard",
     "message",
     "write",
 ]
@@ -89,6 +90,14 @@ def message(
     }
 
 
+def is_heard(connection: sa.Connection) -> bool:
+    """Whether any endpoint is there; while none is, nobody's data are copied into messages.
+
+    An endpoint is sent what happens once it is there.
+    """
+    return connection.execute(_ANY_ENDPOINT).first() is not None
+
+
 def write(connection: sa.Connection, messages: list[dict[str, Any]]) -> None:
     """Write messages and have those who deliver woken once they are durable."""
     if messages:
@@ -100,7 +109,8 @@ def announce(
     connection: sa.Connection, kind: str, data: Mapping[str, Any], *, at_us: int, lead_id: str = ""
 ) -> None:
     """Write one message within the transaction of what it tells of; see :func:`message`."""
-    write(connection, [message(kind, data, at_us=at_us, written_us=at_us, lead_id=lead_id)])
+    if is_heard(connection):
+        write(connection, [message(kind, data, at_us=at_us, written_us=at_us, lead_id=lead_id)])
 
 
 def announce_model(
@@ -127,3 +137,4 @@ def announce_model(
 
 
 _LOCK: Final = 4_951_206_736
+_ANY_ENDPOINT: Final = sa.select(tables.endpoints.c.endpoint_id).limit(1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import secrets
 from collections.abc import Iterable
@@ -44,13 +43,15 @@ def tombstone_key(connection: sa.Connection) -> bytes:
 
 def hash_of(key: bytes, lead_id: str) -> str:
     """What is left of an id after its erasure."""
-    return hmac.new(key, lead_id.encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(key, lead_id.encode(), "sha256").hex()
 
 
 def erased_among(connection: sa.Connection, key: bytes, lead_ids: Iterable[str]) -> frozenset[str]:
     """Which of these ids were erased; on PostgreSQL no erasure runs until this transaction ends."""
     if connection.dialect.name == "postgresql":
         connection.execute(sa.text("SELECT pg_advisory_xact_lock_shared(:key)"), {"key": _LOCK})
+    if connection.execute(_ANY_TOMB).first() is None:
+        return frozenset()
     hashes = {hash_of(key, lead_id): lead_id for lead_id in lead_ids}
     if not hashes:
         return frozenset()
@@ -92,6 +93,7 @@ def erase(
     return counts
 
 
+_ANY_TOMB: Final = sa.select(tables.tombstones.c.lead_hash).limit(1)
 _TOMBS: Final = sa.select(tables.tombstones.c.lead_hash).where(
     tables.tombstones.c.lead_hash.in_(sa.bindparam("hashes", expanding=True))
 )

@@ -92,8 +92,12 @@ class _Held:
 
 @dataclass(slots=True)
 class _Pages:
-    """Rows to be written at the end of a transaction, table by table."""
+    """Rows to be written at the end of a transaction, table by table.
 
+    ``heard`` says whether anybody is to receive messages.
+    """
+
+    heard: bool
     decisions: list[dict[str, Any]] = field(default_factory=list)
     outcomes: list[dict[str, Any]] = field(default_factory=list)
     consents: list[dict[str, Any]] = field(default_factory=list)
@@ -121,7 +125,7 @@ def record_decisions(
         Ids among the items that were erased: nothing is written for them.
     """
     held = _hold(connection, {d.lead_id for d in items if d.lead_id is not None} - erased)
-    pages = _Pages()
+    pages = _Pages(announcing.is_heard(connection))
     found = []
     for decision in items:
         if decision.lead_id is None or decision.lead_id in erased:
@@ -176,7 +180,7 @@ def record_reports(
     """Write what people report; one bad report spoils no other."""
     held = _hold(connection, {r.lead_id for r in items} - erased)
     there = _reports_there(connection, held)
-    pages = _Pages()
+    pages = _Pages(announcing.is_heard(connection))
     touched: dict[str, _Held] = {}
     reported_us = us_of(now())
     found = []
@@ -217,7 +221,7 @@ def record_reports(
             }
         )
         stage = lead.standing.stage
-        if not report.imported:
+        if pages.heard and not report.imported:
             _announce_outcome(pages, lead, previous, report)
         if stage is not previous:
             cause = str(report.outcome)
@@ -258,7 +262,7 @@ def record_consent(
     Returns the stage after it.
     """
     held = _hold(connection, {lead_id})
-    lead, pages = held[lead_id], _Pages()
+    lead, pages = held[lead_id], _Pages(announcing.is_heard(connection))
     row, previous = lead.row, lead.standing.stage
     _hear(connection, lead, _Said(at_us, contact_consent, objection))
     row["first_seen_us"] = row["first_seen_us"] or at_us
@@ -399,7 +403,7 @@ def _announce(
             "cause": cause,
         }
     )
-    if quiet:
+    if quiet or not pages.heard:
         return
     data = _standing_now(lead, previous, explained)
     if explained is None:
