@@ -18,12 +18,6 @@ from tests.test_drift import moved
 from tests.test_watching import World
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated MLflow database."""
-    return tracked.template(tmp_path_factory.mktemp("template"))
-
-
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     """A memory whose clock is the real one."""
@@ -41,9 +35,9 @@ def settings_of(folder: Path) -> Settings:
     )
 
 
-def test_monitor_tells_and_tracks(template: Path, tmp_path: Path, world: World) -> None:
+def test_monitor_tells_and_tracks(tmp_path: Path, world: World) -> None:
     """A world that changed ends with 3; the run of the version in MLflow holds its figures."""
-    registry = tracked.registry(template, tmp_path)
+    registry = tracked.registry(tmp_path)
     made = tracked.train(registry)
     world.live(2000, (130, 61), factor=3.0)
     world.live(500, (20, 0), leads=moved(500), prefix="new")
@@ -64,9 +58,9 @@ def test_monitor_tells_and_tracks(template: Path, tmp_path: Path, world: World) 
     assert [f.path for f in client.list_artifacts(told["run_id"])] == ["performance.json"]
 
 
-def test_monitor_speaks_to_people(template: Path, tmp_path: Path, world: World) -> None:
+def test_monitor_speaks_to_people(tmp_path: Path, world: World) -> None:
     """Verdict, tables by week and stage, drift and capacity, without a run if so asked."""
-    registry = tracked.registry(template, tmp_path)
+    registry = tracked.registry(tmp_path)
     tracked.train(registry)
     world.live(1200, (130, 61))
     env = settings_of(tmp_path).environment()
@@ -77,11 +71,9 @@ def test_monitor_speaks_to_people(template: Path, tmp_path: Path, world: World) 
     assert "MLflow run" not in found.stdout
 
 
-def test_figures_stand_where_mlflow_does_not_know_the_version(
-    template: Path, tmp_path: Path, world: World
-) -> None:
+def test_figures_stand_where_mlflow_does_not_know_the_version(tmp_path: Path, world: World) -> None:
     """A version served from its folder alone is judged all the same, with a warning."""
-    registry = tracked.registry(template, tmp_path)
+    registry = tracked.registry(tmp_path)
     made = tracked.train(registry)
     world.live(1200, (130, 61))
     tracked.client(registry).delete_registered_model("leads")

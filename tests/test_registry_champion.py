@@ -24,16 +24,10 @@ from leadml.registry.writing import copy_bundle
 from tests import hand_made, tracked
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated MLflow database."""
-    return tracked.template(tmp_path_factory.mktemp("template"))
-
-
 @pytest.fixture
-def registry(template: Path, tmp_path: Path) -> Registry:
+def registry(tmp_path: Path) -> Registry:
     """Two versions; the first is champion."""
-    registry = tracked.registry(template, tmp_path)
+    registry = tracked.registry(tmp_path)
     tracked.train(registry)
     tracked.train(registry, -1.5)
     return registry

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from leadml.registry.connecting import prepare
 from leadml.registry.tracking import Registered, Registry
 from tests import hand_made
 
 
+@cache
+def _migrated() -> bytes:
+    """A migrated, empty MLflow database; made once in a run of the tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "mlflow.db"
+        prepare(f"sqlite:///{path}", lambda _: None)
+        return path.read_bytes()
+
+
 def template(folder: Path) -> Path:
-    """A migrated, empty MLflow database."""
-    Registry(f"sqlite:///{folder / 'mlflow.db'}", folder / "models").prepare()
+    """A migrated, empty MLflow database in a folder."""
+    (folder / "mlflow.db").write_bytes(_migrated())
     return folder / "mlflow.db"
 
 
-def registry(template: Path, folder: Path) -> Registry:
-    """A registry in ``folder`` on a copy of the template."""
-    shutil.copy(template, folder / "mlflow.db")
-    return Registry(f"sqlite:///{folder / 'mlflow.db'}", folder / "models")
+def registry(folder: Path) -> Registry:
+    """A registry in ``folder`` with no version."""
+    return Registry(f"sqlite:///{template(folder)}", folder / "models")
 
 
 def train(

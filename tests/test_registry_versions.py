@@ -1,0 +1,71 @@
+"""Versions listed and named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from leadml.errors import (
+    ConfigError,
+    RegistryError,
+    VersionUnknown,
+)
+from leadml.registry.tracking import Registry
+from tests import tracked
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    """A registry with no version."""
+    return tracked.registry(tmp_path)
+
+
+def test_versions_are_listed_newest_first_with_their_figures(registry: Registry) -> None:
+    """A list of versions tells alias, verdict, run, digest and headline metrics."""
+    assert registry.versions("leads") == []
+    first = tracked.train(registry)
+    tracked.train(registry, -1.5, word="rank")
+    newest, oldest = registry.versions("leads")
+    assert (newest.version, newest.verdict) == ("2", "rank")
+    assert oldest.run_id == first.run_id
+    assert oldest.digest == first.digest
+    assert oldest.metrics["roc_auc"] == 0.81
+    assert oldest.metrics["log_loss_high"] == 0.41
+    assert oldest.as_dict()["aliases"] == ["champion"]
+    assert oldest.created_at.endswith("Z")
+
+
+def test_a_missing_database_has_no_versions_and_is_not_made(tmp_path: Path) -> None:
+    """Listing where nothing was trained answers nothing and writes nothing."""
+    registry = Registry(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path / "models")
+    assert registry.versions("leads") == []
+    assert not list(tmp_path.iterdir())
+
+
+def test_foreign_versions_are_listed_and_refused(registry: Registry) -> None:
+    """A version registered by somebody else's code is shown, and never promoted."""
+    tracked.train(registry)
+    client = tracked.client(registry)
+    (registry.models_dir.parent / "foreign").mkdir()
+    client.create_model_version("leads", source=str(registry.models_dir.parent / "foreign"))
+    assert registry.versions("leads")[0].digest == ""
+    with pytest.raises(RegistryError, match="not registered by leadml"):
+        registry.promote("leads", "2")
+
+
+@pytest.mark.parametrize("version", ["9", "nobody", "", "../1", "1' OR '1'='1"])
+def test_unknown_versions_are_named_errors(registry: Registry, version: str) -> None:
+    """A version or alias that is not there is refused with one sentence."""
+    with pytest.raises(VersionUnknown):
+        registry.promote("leads", version)
+    tracked.train(registry)
+    with pytest.raises(VersionUnknown):
+        registry.promote("leads", version)
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "a b", "x" * 64, "é", "a'b"])
+def test_names_that_are_no_folder_are_refused(registry: Registry, name: str) -> None:
+    """A model name is checked before it becomes a path or a query."""
+    with pytest.raises(ConfigError):
+        registry.versions(name)
