@@ -269,3 +269,19 @@ def test_a_search_finds_text_of_any_alphabet_and_no_pattern(store: Store) -> Non
     ):
         found = {lead["lead_id"] for lead in store.lives.page(10, q=asked)}
         assert found == {f"N{i}" for i in wanted}, asked
+
+
+def test_filters_find_exactly_what_stands_there(store: Store) -> None:
+    """Source and owner of any letters and signs are found whole, in any case, and together."""
+    names = ("Müller", "ads 100%", 'the "best"', "a\\b", "a_b", "axb", "tab\there", "Straße")
+    decisions = [
+        stored.decision(f"N{i}", 0.2, inputs={"source": name, "owner": names[i - 1]})
+        for i, name in enumerate(names)
+    ]
+    store.record_decisions(decisions)
+    for i, name in enumerate(names):
+        for asked in ({"source": name.upper()}, {"source": name, "owner": names[i - 1]}):
+            found = [lead["lead_id"] for lead in store.lives.page(10, **asked)]
+            assert found == [f"N{i}"], asked
+    assert store.lives.page(10, source="Müller", owner="Müller") == []
+    assert store.lives.page(10, source="ads") == []

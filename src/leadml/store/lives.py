@@ -28,6 +28,7 @@ SHOWN: Final = 1_000
 FUTURE_US: Final = 300_000_000
 _WEEK_US: Final = 7 * 86_400_000_000
 _CHUNK: Final = 500
+_LOOKED: Final = 100
 
 Write = Callable[[Callable[[sa.Connection], Any]], Any]
 Erased = Callable[[sa.Connection, Iterable[str]], frozenset[str]]
@@ -377,41 +378,57 @@ def _page(
         return sorted(found.values(), key=lambda lead: (-lead["order"], lead["lead_id"]))[:limit]
     wanted = q.casefold()
     having = {"source": source.casefold(), "owner": owner.casefold()}
-    by = "updated_us" if stage is None else "expected"
-    first = _sieved(on, chosen.limit(SEARCHED), wanted, by)
-    looked = on.execution_options(yield_per=_CHUNK).execute(first).mappings()
-    for row in looked:
+    first = chosen.with_only_columns(c.lead_id, c.attributes, order.label("worth"))
+    ids = _sieved(on, first.limit(SEARCHED), wanted, [of for of in having.values() if of])
+    looked = on.execution_options(yield_per=_LOOKED).execute(ids).scalars()
+    for part in looked.partitions():
+        among = sa.select(*(c[name] for name in _LISTED)).where(c.lead_id.in_(part))
+        rows = {row["lead_id"]: row for row in on.execute(among).mappings()}
+        for lead_id in part:
+            seen = rows.get(lead_id)  # None for one that is erased meanwhile
+            if seen is not None and lead_id not in found and _fits(seen, wanted, having):
+                found[lead_id] = _listed(seen, stage)
         if len(found) >= limit:
             break
-        if row["lead_id"] not in found and _fits(row, wanted, having):
-            found[row["lead_id"]] = _listed(row, stage)
     looked.close()
     ordered = sorted(found.values(), key=lambda lead: (-lead["order"], lead["lead_id"]))
     return ordered[:limit]
 
 
-def _sieved(on: sa.Connection, chosen: sa.Select[Any], wanted: str, order: str) -> sa.Select[Any]:
-    """The same rows, but for those that plainly hold no such text: the database is faster.
+def _sieved(
+    on: sa.Connection, chosen: sa.Select[Any], wanted: str, having: Sequence[str]
+) -> sa.Select[Any]:
+    """Ids of the same rows, but for those that plainly hold no such texts: fewer are read.
 
-    Only for texts that JSON spells as they are and whose case the database knows.
+    Only ASCII is sieved by the database, whose case it knows; texts with other letters may
+    match in ways that only Python knows, and those alone can hold other letters.
     """
-    if not wanted or not wanted.isascii() or not wanted.isprintable() or {*'"\\'} & {*wanted}:
-        return chosen
     rows = chosen.subquery()
-    for plain in ("\\", "%", "_"):
-        wanted = wanted.replace(plain, f"\\{plain}")
-    like, sqlite = f"%{wanted}%", on.dialect.name == "sqlite"
-    held: list[sa.ColumnElement[bool]] = []
-    for name in ("attributes", "lead_id"):
-        text: sa.ColumnElement[Any] = rows.c[name]
+    sqlite = on.dialect.name == "sqlite"
+
+    def holds(column: sa.ColumnElement[Any], text: str, before: str) -> sa.ColumnElement[bool]:
+        if not text.isascii():
+            return sa.false()
         # SQLite's LIKE ignores the case of ASCII letters by itself
-        held.append((text.like if sqlite else text.ilike)(like, escape="\\"))
-        n_bytes = (
-            sa.func.length(sa.cast(text, sa.LargeBinary)) if sqlite else sa.func.octet_length(text)
-        )
-        # texts with other letters may match in ways that only Python knows
-        held.append(n_bytes != sa.func.length(text))
-    return sa.select(rows).where(sa.or_(*held)).order_by(rows.c[order].desc(), rows.c.lead_id)
+        pattern = f"{before}{''.join(_LIKE.get(sign, sign) for sign in text)}%"
+        return (column.like if sqlite else column.ilike)(pattern, escape="\\")
+
+    def others(column: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+        n_bytes = sa.func.length(sa.cast(column, sa.LargeBinary))
+        return (n_bytes if sqlite else sa.func.octet_length(column)) != sa.func.length(column)
+
+    attributes, lead_id = rows.c.attributes, rows.c.lead_id
+    kept = [sa.or_(holds(attributes, of, "%"), others(attributes)) for of in having]
+    if wanted:
+        either = (holds(attributes, wanted, "%"), holds(lead_id, wanted, ""))
+        kept.append(sa.or_(*either, others(attributes), others(lead_id)))
+    return sa.select(lead_id).where(*kept).order_by(rows.c.worth.desc(), lead_id)
+
+
+_LIKE: Final = {"%": "\\%", "_": "\\_", '"': "%", "\\": "%"} | {
+    chr(i): "%" for i in (*range(32), 127)
+}
+"""How a sign is looked for in JSON: what JSON spells in another way stands for anything."""
 
 
 def _fits(row: Any, wanted: str, having: Mapping[str, str]) -> bool:
