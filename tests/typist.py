@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
+import gc
 import json
 import os
 import signal
@@ -161,6 +162,8 @@ def _serve() -> None:
 
     for name in IMPORTED:
         importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # or each command, at its end, looks at a million objects of what was imported
     ended: dict[int, int] = {}
     requests, replies = os.dup(0), os.dup(1)
     for line in os.fdopen(requests, encoding="utf-8"):
