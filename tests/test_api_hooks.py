@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jsonschema
@@ -13,6 +15,7 @@ from starlette.testclient import TestClient
 
 from leadml.api.app import create_app
 from leadml.api.document import document_of
+from leadml.api.hooks import MOST_CALLING
 from leadml.settings import Settings
 from leadml.store.announcing import USUAL_EVENTS
 from leadml.webhooks import KINDS
@@ -91,6 +94,22 @@ def test_a_crossing_reaches_a_receiver_within_a_second(client: TestClient) -> No
         assert there.wait(lambda: len(there.calls) == 6)
         assert there.calls[-1].json["data"]["outcome"] == "won"
         assert until(lambda: client.get("/v1/webhooks").json()["deliveries"]["waiting"] == 0)
+
+
+def test_slow_receivers_hold_up_nobody_else(small: TestClient) -> None:
+    """While as many trials as may wait for a receiver, keys and policy are still looked at."""
+    with receiver(lambda call: Answer(seconds=1.5)) as there:
+        path = f"/v1/webhooks/{made(small, there.url)['id']}/test"
+        with ThreadPoolExecutor(MOST_CALLING + 1) as crowd:
+            trials = [crowd.submit(small.post, path) for _ in range(MOST_CALLING + 1)]
+            assert there.wait(lambda: len(there.calls) == MOST_CALLING)
+            threads = {thread.name for thread in threading.enumerate()}
+            assert sum(name.startswith("leadml-calling") for name in threads) == MOST_CALLING
+            assert small.put("/v1/policy", json={"capacity_per_week": 9}).status_code == 200
+            assert len(there.calls) == MOST_CALLING
+            answers = [trial.result() for trial in trials]
+        refused = [answer for answer in answers if answer.status_code == 503]
+        assert [answer.json()["code"] for answer in refused] == ["overloaded"]
 
 
 def test_a_new_model_is_told_once(client: TestClient) -> None:

@@ -175,6 +175,7 @@ def test_no_consent_no_proposal(client: TestClient) -> None:
         ({"contact_consent": None}, 400, "invalid_body"),
         ({"contact_consent": "yes"}, 422, "invalid_field"),
         ({"contact_consent": True, "at": "2026-11-20"}, 422, "invalid_field"),
+        ({"contact_consent": True, "at": "2999-01-01T00:00:00Z"}, 422, "invalid_field"),
         ({"contact_consent": True, "at": "9999-12-31T23:59:59-14:00"}, 422, "invalid_field"),
         ({"consent": True}, 422, "unknown_field"),
         ([], 400, "invalid_body"),
@@ -391,6 +392,7 @@ def test_list_and_search(anywhere: TestClient) -> None:
         "q=a%00",
         "q=%ff",
         "page=2",
+        "source=a&source=b",
     ],
 )
 def test_odd_questions_are_refused(client: TestClient, query: str) -> None:

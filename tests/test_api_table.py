@@ -98,6 +98,30 @@ def test_document_names_the_scope_of_each_route() -> None:
     assert {entry.path for entry in ENTRIES if not entry.name} >= UNDESCRIBED
 
 
+def test_document_names_the_query_of_each_route() -> None:
+    """A route takes the parameters that the document describes, and refuses any other."""
+    document = document_of(None)
+    named = {
+        key: given["name"]
+        for key, given in document["components"]["parameters"].items()
+        if given["in"] == "query"
+    }
+    for entry in ENTRIES:
+        if not entry.name or entry.hot:  # hot ones read their own
+            continue
+        operation = document["paths"][entry.path][entry.method.lower()]
+        keys = [one["$ref"].rpartition("/")[2] for one in operation.get("parameters", ())]
+        assert {named[key] for key in keys if key in named} == set(entry.query), entry.path
+
+
+def test_parameter_that_means_nothing_is_refused(client: TestClient, keys: dict[str, str]) -> None:
+    """An erasure asked for as a trial run erases nothing."""
+    headers = {"authorization": f"Bearer {keys['manage']}"}
+    answer = client.delete("/v1/leads/L1?dry_run=true", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_parameter")
+    assert client.get("/health/live?probe=1").status_code == 200
+
+
 def test_route_without_a_scope_cannot_be_built() -> None:
     """A scope that does not exist is refused where the route is declared."""
 

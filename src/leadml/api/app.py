@@ -26,7 +26,7 @@ from leadml.api.door import Door
 from leadml.api.drain import State, draining_on_sigterm
 from leadml.api.gate import Gate
 from leadml.api.history import HistoryRoutes
-from leadml.api.hooks import HookRoutes
+from leadml.api.hooks import MOST_CALLING, HookRoutes
 from leadml.api.jobs import JobRoutes
 from leadml.api.lives import LifeRoutes
 from leadml.api.log import places_of
@@ -40,7 +40,7 @@ from leadml.api.rates import Rates
 from leadml.api.routes import Routes, served_now
 from leadml.api.sessions import Sessions
 from leadml.api.sign_in import SignInRoutes
-from leadml.api.site import SiteRoutes
+from leadml.api.site import SiteRoutes, is_read_by_people
 from leadml.api.table import OPEN, Endpoint, Entry, Room, Way, crossings_of
 from leadml.errors import LeadmlError
 from leadml.service.delivering import deliverer_of
@@ -143,65 +143,67 @@ def create_app(
     site = Site(settings, serving, memory, policies)
     pages, sign_in = SiteRoutes(settings, site, door), SignInRoutes(settings, site, sessions)
     desk = Desk(settings, memory)
-    lives = LifeRoutes(desk, serving)
+    hooks = HookRoutes(desk, handoff_of(settings, memory))
     rooms: list[Room] = [
-        lives,
+        LifeRoutes(desk, serving),
         routes,
         written,
         filed,
         HistoryRoutes(desk, serving),
-        PolicyRoutes(settings, policies),
-        PerformanceRoutes(serving, watch),
-        HookRoutes(desk, handoff_of(settings, memory)),
+        PolicyRoutes(desk, policies),
+        PerformanceRoutes(desk, serving, watch),
+        hooks,
         pages,
         sign_in,
     ]
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
-        pool = routes.pool = ThreadPoolExecutor(1, thread_name_prefix="leadml-batch")
         looker = ThreadPoolExecutor(1, thread_name_prefix="leadml-champion")
-        filed.pool = disk = ThreadPoolExecutor(4, thread_name_prefix="leadml-files")
-        door.pool = ThreadPoolExecutor(1, thread_name_prefix="leadml-keys")
-        desk.pool = ThreadPoolExecutor(4, thread_name_prefix="leadml-memory")
-        looked = asyncio.Event()
-        remembered = asyncio.Event()
-        drawn = asyncio.Event()
-        watcher = asyncio.create_task(_watch(memory, remembered, metrics), name="memory")
-        cleaner = asyncio.create_task(_clean(memory), name="erasures")
-        follower = asyncio.create_task(
-            _follow(serving, looker, settings.champion_poll_s, looked, metrics), name="champion"
-        )
-        alarm = asyncio.create_task(_mind(serving, memory, watch, metrics), name="capacity")
-        lines = asyncio.create_task(_draw(serving, memory, remembered, drawn), name="policy")
-        worker = asyncio.create_task(_work(jobs), name="jobs") if settings.max_jobs else None
-        bringer = asyncio.create_task(_hand_over(settings, serving, memory, metrics), name="hooks")
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(FIRST_LOOK_S):
-                await looked.wait()
-                await remembered.wait()
-                await drawn.wait()
-        try:
-            with draining_on_sigterm(state, settings.drain_s):
-                yield {SERVER: state}
-        finally:
-            for task in (alarm, follower, worker, watcher, cleaner, lines, bringer):
-                if task is not None:
+        worker = ThreadPoolExecutor(1, thread_name_prefix="leadml-jobs")
+        looked, remembered, drawn = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        with contextlib.ExitStack() as crew:
+            for room, attribute, n_threads, name in (
+                (routes, "pool", 1, "batch"),
+                (filed, "pool", 4, "files"),
+                (door, "pool", 1, "keys"),
+                (desk, "pool", 4, "memory"),
+                (desk, "counting", 2, "counting"),
+                (hooks, "pool", MOST_CALLING, "calling"),
+            ):
+                pool = ThreadPoolExecutor(n_threads, thread_name_prefix=f"leadml-{name}")
+                setattr(room, attribute, pool)
+                crew.callback(setattr, room, attribute, None)
+                crew.callback(pool.shutdown, wait=False, cancel_futures=True)
+            chores = [
+                _watch(memory, remembered, metrics),
+                _clean(memory),
+                _follow(serving, looker, settings.champion_poll_s, looked, metrics),
+                _mind(serving, memory, watch, metrics),
+                _draw(serving, memory, remembered, drawn),
+                _hand_over(settings, serving, memory, metrics),
+            ]
+            if settings.max_jobs:
+                chores.append(_work(jobs, worker))
+            tasks = [asyncio.create_task(chore) for chore in chores]
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(FIRST_LOOK_S):
+                    for seen in (looked, remembered, drawn):
+                        await seen.wait()
+            try:
+                with draining_on_sigterm(state, settings.drain_s):
+                    yield {SERVER: state}
+            finally:
+                for task in tasks:
                     task.cancel()
                     with contextlib.suppress(asyncio.CancelledError):
                         await task
-            await asyncio.to_thread(jobs.close)
-            filed.pool = None
-            disk.shutdown(wait=False, cancel_futures=True)
-            looker.submit(serving.close)  # behind a look that may still run
-            looker.shutdown(wait=False)
-            routes.pool = None
-            pool.shutdown(wait=False, cancel_futures=True)
-            door.pool.shutdown(wait=False, cancel_futures=True)
-            desk.pool.shutdown(wait=False, cancel_futures=True)
-            desk.pool = None
-            site.fresh.close()
-            await asyncio.to_thread(memory.close)
+                worker.submit(jobs.close)  # behind a step that may still run
+                await asyncio.to_thread(worker.shutdown)
+                looker.submit(serving.close)  # behind a look that may still run
+                looker.shutdown(wait=False)
+        site.fresh.close()
+        await asyncio.to_thread(memory.close)
 
     app = Application(
         title="leadml",
@@ -241,8 +243,15 @@ def create_app(
     }
     app.state.entries = tuple(entries)
     app.state.memory = memory
-    for failure in (HTTPException, RequestValidationError):
-        app.add_exception_handler(failure, _pass_on)
+    async def lost(request: Request, failure: Exception) -> Any:
+        """People get a page; every other failure is left to the gate."""
+        known = isinstance(failure, HTTPException) and failure.status_code == 404
+        if not known or not is_read_by_people(request.scope):
+            raise failure
+        return pages.lost
+
+    app.add_exception_handler(HTTPException, lost)
+    app.add_exception_handler(RequestValidationError, _pass_on)
     return app
 
 
@@ -372,10 +381,11 @@ async def _hand_over(
             await asyncio.to_thread(deliverer.stop)
 
 
-async def _work(jobs: Jobs) -> None:
+async def _work(jobs: Jobs, worker: ThreadPoolExecutor) -> None:
+    loop = asyncio.get_running_loop()
     while True:
         try:
-            await asyncio.to_thread(jobs.step)
+            await loop.run_in_executor(worker, jobs.step)
         except Exception as error:  # noqa: BLE001 - a full disk today must not end all jobs
             log.error(
                 "a job could not be worked on",

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import csv
+import difflib
 import hashlib
 import io
 import re
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from typing import Any, Final, TypeVar
-from urllib.parse import parse_qsl
 
 import orjson
 from starlette.types import Receive, Scope, Send
@@ -32,14 +32,29 @@ from leadml.service.memory import Memory
 from leadml.settings import Settings
 from leadml.store import Claim, Once, Store
 
-__all__ = ["MOST_ASKING", "Desk", "csv_of", "object_in", "parameters_of", "plain_text"]
+__all__ = [
+    "MOST_ASKING",
+    "Desk",
+    "csv_of",
+    "invalid",
+    "object_in",
+    "plain_text",
+    "refuse_others",
+    "send_json",
+]
 
 MOST_ASKING: Final = 256
 """Requests that may wait for the memory at once, besides scores."""
 
+MOST_COUNTING: Final = 64
+"""Requests that may wait for what is counted over many leads."""
+
+_SOON: Final = "try again after the seconds that Retry-After names"
+
 T = TypeVar("T")
 
 _ONCE: Final = re.compile(rb"[\x21-\x7e]{1,255}")
+_LONGEST_GUESSED: Final = 60
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 Counted = Callable[[Store, Claim | None], tuple[int, str]]
@@ -48,21 +63,31 @@ Counted = Callable[[Store, Claim | None], tuple[int, str]]
 class Desk:
     """What rooms of routes need to ask the memory.
 
+    Threads of their own keep what takes long from what must stay quick: the event loop's
+    threads look at database, keys and policy.
+
     Parameters
     ----------
     settings
         Limits.
     memory
         What is asked.
+
+    Attributes
+    ----------
     pool
-        Threads that ask it; None uses the event loop's own.
+        Threads that ask the memory; None uses the event loop's own.
+    counting
+        Threads that count over many leads; None uses the event loop's own.
     """
 
-    def __init__(self, settings: Settings, memory: Memory, pool: Executor | None = None) -> None:
+    def __init__(self, settings: Settings, memory: Memory) -> None:
         self.settings = settings
         self.memory = memory
-        self.pool = pool
+        self.pool: Executor | None = None
+        self.counting: Executor | None = None
         self._asking = 0
+        self._counts = 0
 
     async def ask(self, work: Callable[[Store], T]) -> T:
         """What ``work`` finds in the memory, asked in a thread.
@@ -76,7 +101,7 @@ class Desk:
         """
         store = self.memory.require()
         if self._asking >= MOST_ASKING:
-            raise Overloaded("too many requests wait for the memory", fix="try again in a second")
+            raise Overloaded("too many requests wait for the memory", fix=_SOON)
         self._asking += 1
         try:
             loop = asyncio.get_running_loop()
@@ -86,6 +111,23 @@ class Desk:
             raise
         finally:
             self._asking -= 1
+
+    async def count(self, work: Callable[[], T]) -> T:
+        """What ``work`` finds, which may take long and need no memory.
+
+        Raises
+        ------
+        Overloaded
+            Too many wait already.
+        """
+        if self._counts >= MOST_COUNTING:
+            raise Overloaded("too many requests wait to be counted", fix=_SOON)
+        self._counts += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self.counting, work)
+        finally:
+            self._counts -= 1
 
     async def body(self, scope: Scope, receive: Receive) -> bytes:
         """The whole body, within the limits."""
@@ -141,37 +183,6 @@ async def send_json(send: Send, found: Any, status: int = 200) -> None:
     await send_bytes(send, status, orjson.dumps(found))
 
 
-def parameters_of(query: bytes, known: Iterable[str]) -> dict[str, str]:
-    """The parameters of a query, each at most once.
-
-    Raises
-    ------
-    InvalidParameter
-        Another parameter, one given twice, a NUL, or bytes that are no text.
-
-    Examples
-    --------
-    >>> parameters_of(b"stage=mql&q=Acme%20Ltd", ["stage", "q"])
-    {'stage': 'mql', 'q': 'Acme Ltd'}
-    """
-    names = tuple(known)
-    fix = f"the parameters are {', '.join(names)}" if names else "leave the query away"
-    try:
-        pairs = parse_qsl(
-            query.decode("ascii"), keep_blank_values=True, max_num_fields=32, errors="strict"
-        )
-    except (UnicodeDecodeError, ValueError):
-        raise InvalidParameter("the query cannot be read", fix=fix) from None
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise InvalidParameter("a query parameter occurs twice", fix=fix)
-    if not found.keys() <= set(names):
-        raise InvalidParameter("there is no such query parameter here", fix=fix)
-    if any("\0" in value for value in found.values()):
-        raise InvalidParameter("a query parameter holds the character NUL", fix=fix)
-    return found
-
-
 def object_in(body: bytes, known: frozenset[str], fix: str) -> dict[str, Any]:
     """The JSON object of a body, with known names only.
 
@@ -191,8 +202,10 @@ def refuse_others(data: dict[str, Any], known: frozenset[str], at: str, fix: str
     """Refuse names beside the known ones; ``at`` is where the object stands in the body."""
     for name in data:
         if name not in known:
+            near = difflib.get_close_matches(name[:_LONGEST_GUESSED].strip(), known, n=1)
+            meant = f"; did you mean {near[0]}?" if near else ""
             raise UnknownField(
-                "a field beside " + ", ".join(sorted(known)) + " is not known here",
+                "a field beside " + ", ".join(sorted(known)) + f" is not known here{meant}",
                 pointer=f"{at}/" + name.replace("~", "~0").replace("/", "~1"),
                 fix=fix,
             )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
 from starlette.types import Receive, Scope, Send
 
 from leadml.api.describing import Piece, body_of, object_of, operation, ref, responses_of, text
 from leadml.api.desk import Desk, invalid, object_in, refuse_others, send_json
-from leadml.api.lives import lead_id_in, moment_in, report_of
+from leadml.api.lives import lead_id_in, past_in, report_of
 from leadml.api.table import Entry
 from leadml.errors import InvalidBody, LeadmlError, TooManyLeads
 from leadml.service.history import Arrival, Brought, bring
@@ -20,7 +19,6 @@ __all__ = ["PIECE", "HistoryRoutes"]
 
 T = TypeVar("T")
 
-AHEAD: Final = timedelta(minutes=5)
 _BODY: Final = frozenset({"leads", "outcomes"})
 _LEAD: Final = frozenset({"lead_id", "lead", "as_of", "contact_consent"})
 _FIX: Final = (
@@ -86,8 +84,8 @@ def _arrival_of(item: Any, at: str) -> Arrival:
     lead = item.get("lead")
     if type(lead) is not dict:
         raise invalid("lead", "an object of fields", at, _FIX)
-    as_of = moment_in(item, "as_of", at)
-    if as_of is None or as_of > datetime.now(UTC) + AHEAD:
+    as_of = past_in(item, "as_of", at)
+    if as_of is None:
         raise invalid("as_of", "a moment of the past with its zone", at, _FIX)
     consent = item.get("contact_consent")
     if consent is not None and type(consent) is not bool:

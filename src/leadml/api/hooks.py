@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Callable
+from concurrent.futures import Executor
 from typing import Any, Final, TypeVar
 
 from starlette.types import Receive, Scope, Send
 
-from leadml.api.desk import Desk, invalid, object_in, parameters_of, send_json
+from leadml.api.desk import Desk, invalid, object_in, send_json
 from leadml.api.door import caller_of
 from leadml.api.hooks_described import PIECE
+from leadml.api.query import asked_in, whole_in
 from leadml.api.table import Entry
-from leadml.errors import InvalidParameter, Overloaded, StoreError
+from leadml.errors import Overloaded, StoreError
 from leadml.service.handoff import CHANGES, Handoff
 
-__all__ = ["PIECE", "HookRoutes"]
+__all__ = ["MOST_CALLING", "PIECE", "HookRoutes"]
 
 MOST_CALLING: Final = 8
 """Requests at once that look a name up or call a receiver: each may take long."""
@@ -29,6 +31,7 @@ MOST_OVERLAP_HOURS: Final = 720
 _NEW: Final = frozenset({*CHANGES, "kind"} - {"state"})
 _ADD_FIX: Final = 'send {"url": "https://…"}, and kind, events, note as you need them'
 _CHANGE_FIX: Final = f"change some of: {', '.join(CHANGES)}"
+_PAGE: Final = ("state", "limit", "cursor")
 _TEXTS: Final = {
     "url": URL_LENGTH,
     "kind": 40,
@@ -48,11 +51,15 @@ class HookRoutes:
         Asks the memory.
     handoff
         What is asked for.
+    pool
+        :data:`MOST_CALLING` threads that may wait for other systems; None uses the event
+        loop's own.
     """
 
-    def __init__(self, desk: Desk, handoff: Handoff) -> None:
+    def __init__(self, desk: Desk, handoff: Handoff, pool: Executor | None = None) -> None:
         self.desk = desk
         self.handoff = handoff
+        self.pool = pool
         self._calling = 0
 
     def entries(self) -> list[Entry]:
@@ -65,7 +72,9 @@ class HookRoutes:
             Entry(one, "PATCH", self.change, "manage", "changeWebhook"),
             Entry(one, "DELETE", self.remove, "manage", "removeWebhook"),
             Entry(f"{one}/rotate", "POST", self.rotate, "manage", "rotateWebhookSecret"),
-            Entry(f"{one}/deliveries", "GET", self.deliveries, "manage", "webhookDeliveries"),
+            Entry(
+                f"{one}/deliveries", "GET", self.deliveries, "manage", "webhookDeliveries", _PAGE
+            ),
             Entry(f"{one}/replay", "POST", self.replay, "manage", "replayDeliveries"),
             Entry(f"{one}/test", "POST", self.test, "manage", "testWebhook"),
         ]
@@ -80,7 +89,8 @@ class HookRoutes:
             raise Overloaded("too many webhooks are being tried", fix="try again in a minute")
         self._calling += 1
         try:
-            return await asyncio.to_thread(work)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self.pool, work)
         except StoreError as error:
             self.desk.memory.suspect(error)
             raise
@@ -89,7 +99,6 @@ class HookRoutes:
 
     async def listed(self, scope: Scope, receive: Receive, send: Send) -> None:
         """All webhooks, and how far the deliveries are."""
-        parameters_of(scope["query_string"], ())
         await send_json(send, await self._ask(self.handoff.listed))
 
     async def add(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -135,13 +144,8 @@ class HookRoutes:
     async def deliveries(self, scope: Scope, receive: Receive, send: Send) -> None:
         """What was sent, what waits, what was given up."""
         named = _id_of(scope)
-        asked = parameters_of(scope["query_string"], ("state", "limit", "cursor"))
-        written = asked.get("limit", "50")
-        if not written.isascii() or not written.isdigit() or len(written) > 4:
-            raise InvalidParameter("limit must be a whole number")
-        limit = int(written)
-        if not 1 <= limit <= MOST_PER_PAGE:
-            raise InvalidParameter(f"limit must be a whole number from 1 to {MOST_PER_PAGE}")
+        asked = asked_in(scope)
+        limit = whole_in(asked, "limit", 50, 1, MOST_PER_PAGE)
         found = await self._ask(
             lambda: self.handoff.deliveries(
                 named, state=asked.get("state"), limit=limit, before=asked.get("cursor")

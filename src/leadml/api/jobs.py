@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from functools import lru_cache
 from typing import IO, Any, Final, NamedTuple, TypeVar
-from urllib.parse import parse_qsl
 
 import orjson
 from starlette.types import Receive, Scope, Send
 
 from leadml.api.bodies import Disconnected
 from leadml.api.problems import send_bytes
+from leadml.api.query import asked_in, choice_in, whole_in
 from leadml.api.table import Entry
 from leadml.errors import (
     BodyTimeout,
     InvalidBody,
-    InvalidParameter,
     NotFound,
     StorageFull,
     TooLarge,
@@ -32,7 +29,7 @@ __all__ = ["JobOptions", "JobRoutes", "job_options_of"]
 
 PIECE: Final = 1 << 20
 _MEDIA: Final = {"csv": b"text/csv; charset=utf-8", "parquet": b"application/vnd.apache.parquet"}
-_FIX: Final = "the parameters are reasons=0 to 50, format=csv or parquet, allow_missing=true"
+MOST_REASONS: Final = 50
 _FULL: Final = frozenset({28, 122})  # ENOSPC, EDQUOT
 T = TypeVar("T")
 
@@ -45,39 +42,25 @@ class JobOptions(NamedTuple):
     allow_missing: bool = False
 
 
-@lru_cache(maxsize=64)
-def job_options_of(query: bytes) -> JobOptions:
-    """Read ``?reasons=``, ``?format=`` and ``?allow_missing=``.
+def job_options_of(asked: Mapping[str, str]) -> JobOptions:
+    """Read ``reasons``, ``format`` and ``allow_missing``.
 
     Raises
     ------
     InvalidParameter
-        Another parameter, one given twice, or another value.
+        Another value.
 
     Examples
     --------
-    >>> job_options_of(b"reasons=5&format=parquet")
+    >>> job_options_of({"reasons": "5", "format": "parquet"})
     JobOptions(reasons=5, format='parquet', allow_missing=False)
     """
-    try:
-        pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, max_num_fields=8)
-    except (UnicodeDecodeError, ValueError):
-        raise InvalidParameter("the query cannot be read", fix=_FIX) from None
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise InvalidParameter("a query parameter occurs twice", fix=_FIX)
-    if not found.keys() <= {"reasons", "format", "allow_missing"}:
-        raise InvalidParameter("there is no such query parameter here", fix=_FIX)
-    reasons = found.get("reasons", "3")
-    if not re.fullmatch("[0-9]{1,2}", reasons) or int(reasons) > 50:
-        raise InvalidParameter("reasons must be a whole number from 0 to 50", fix=_FIX)
-    ending = found.get("format", "csv")
-    if ending not in _MEDIA:
-        raise InvalidParameter("format must be csv or parquet", fix=_FIX)
-    missing = found.get("allow_missing", "false")
-    if missing not in ("true", "false"):
-        raise InvalidParameter("allow_missing must be true or false", fix=_FIX)
-    return JobOptions(int(reasons), ending, missing == "true")
+    missing = choice_in(asked, "allow_missing", ("true", "false"), "false")
+    return JobOptions(
+        whole_in(asked, "reasons", 3, 0, MOST_REASONS),
+        choice_in(asked, "format", _MEDIA, "csv"),
+        missing == "true",
+    )
 
 
 class JobRoutes:
@@ -101,7 +84,7 @@ class JobRoutes:
     def entries(self) -> list[Entry]:
         """The routes of this room."""
         return [
-            Entry("/v1/jobs", "POST", self.create, "score", "createJob"),
+            Entry("/v1/jobs", "POST", self.create, "score", "createJob", JobOptions._fields),
             Entry("/v1/jobs/{id}", "GET", self.state, "score", "job"),
             Entry("/v1/jobs/{id}/result", "GET", self.result, "score", "jobResult"),
         ]
@@ -110,7 +93,7 @@ class JobRoutes:
         """Take a file, a piece at a time, and answer with the job that scores it."""
         if not self.settings.max_jobs:
             raise NotFound("jobs are switched off here", fix="set LEADML_MAX_JOBS above 0")
-        options = job_options_of(scope["query_string"])
+        options = job_options_of(asked_in(scope))
         limit = self.settings.max_job_bytes
         for name, value in scope["headers"]:
             if name == b"content-length" and (len(value) > 15 or int(value) > limit):

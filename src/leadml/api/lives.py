@@ -5,9 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import math
-import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -19,13 +18,13 @@ from leadml.api.desk import (
     csv_of,
     invalid,
     object_in,
-    parameters_of,
     refuse_others,
     send_json,
 )
 from leadml.api.door import caller_of
 from leadml.api.lives_described import PIECE
 from leadml.api.problems import send_bytes
+from leadml.api.query import asked_in, choice_in, number_in, whole_in
 from leadml.api.table import Entry
 from leadml.errors import (
     ImpossibleValue,
@@ -51,7 +50,7 @@ from leadml.store import (
     checked_id,
 )
 
-__all__ = ["PIECE", "LifeRoutes", "lead_id_in", "moment_in", "report_of"]
+__all__ = ["PIECE", "LifeRoutes", "lead_id_in", "past_in", "report_of"]
 
 MOST_PER_PAGE: Final = 1_000
 MOST_ROWS: Final = 10_000
@@ -59,6 +58,8 @@ MOST_FIELDS: Final = 20
 MOST_DETAILS: Final = 50
 DETAIL_LENGTH: Final = 2_000
 EVENT_LENGTH: Final = 100
+AHEAD: Final = timedelta(minutes=5)
+"""So far may the clocks of others go ahead of ours."""
 
 _OUTCOME: Final = frozenset({"lead_id", "outcome", "occurred_at", "reason", "by", "details"})
 _EVENT: Final = frozenset({"lead_id", "event", "occurred_at", "details"})
@@ -74,6 +75,8 @@ _EVENTS_FIX: Final = (
 )
 _CONSENT_FIX: Final = 'send {"contact_consent": true} or {"objection": true}'
 _MOMENT_FIX: Final = "write it like 2026-11-20T14:05:00Z"
+_SEARCH: Final = ("stage", "q", "source", "limit", "cursor")
+_QUEUE: Final = ("limit", "cursor", "value", "capacity", "fields", "format")
 _COLUMNS: Final = (
     "lead_id",
     "probability",
@@ -102,7 +105,7 @@ class LifeRoutes:
     def entries(self) -> list[Entry]:
         """The routes of this room."""
         return [
-            Entry("/v1/leads", "GET", self.listed, "read", "leads"),
+            Entry("/v1/leads", "GET", self.listed, "read", "leads", _SEARCH),
             Entry("/v1/leads/{id}/history", "GET", self.history, "read", "leadHistory"),
             Entry("/v1/leads/{id}/export", "GET", self.export, "manage", "exportLead"),
             Entry("/v1/leads/{id}/consent", "PUT", self.consent, "outcomes", "setConsent"),
@@ -111,7 +114,7 @@ class LifeRoutes:
             Entry("/v1/decisions/{id}", "GET", self.decision, "read", "decision"),
             Entry("/v1/outcomes", "POST", self.outcomes, "outcomes", "reportOutcomes"),
             Entry("/v1/events", "POST", self.events, "outcomes", "reportEvents"),
-            Entry("/v1/queue", "GET", self.queue, "read", "queue"),
+            Entry("/v1/queue", "GET", self.queue, "read", "queue", _QUEUE),
         ]
 
     # --- one lead -------------------------------------------------------------------
@@ -150,7 +153,7 @@ class LifeRoutes:
         if set(given.values()) == {None}:
             raise InvalidBody("contact_consent or objection is missing", fix=_CONSENT_FIX)
         by = _text(data, "by", 200) or caller_of(scope).name
-        at = moment_in(data, "at")
+        at = past_in(data, "at")
 
         def effect(store: Store) -> dict[str, Any]:
             stage = store.set_consent(lead_id, by=by, at=at, **given)
@@ -173,8 +176,8 @@ class LifeRoutes:
 
     async def listed(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Leads, page by page; or the first that a search finds."""
-        asked = parameters_of(scope["query_string"], ("stage", "q", "source", "limit", "cursor"))
-        limit = _limit(asked, MOST_PER_PAGE)
+        asked = asked_in(scope)
+        limit = whole_in(asked, "limit", 50, 1, MOST_PER_PAGE)
         stage = _stage(asked)
         q, source = asked.get("q", "").strip(), asked.get("source", "").strip()
         if len(q) > 200 or len(source) > 200:
@@ -199,11 +202,9 @@ class LifeRoutes:
 
     async def queue(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Whom to work next, as JSON or as a call list."""
-        asked = parameters_of(
-            scope["query_string"], ("limit", "cursor", "value", "capacity", "fields", "format")
-        )
+        asked = asked_in(scope)
         table = _wants_csv(scope, asked)
-        limit = _limit(asked, MOST_ROWS if table else MOST_PER_PAGE)
+        limit = whole_in(asked, "limit", 50, 1, MOST_ROWS if table else MOST_PER_PAGE)
         names = _fields(asked)
         value = _value(asked, self.desk.settings.value_field)
         after = _cursor(asked, 3)
@@ -239,11 +240,11 @@ class LifeRoutes:
 
     def _capacity(self, asked: dict[str, str]) -> float | None:
         """Leads that can be worked in a week: as asked, else as the policy says; None is all."""
-        given = asked.get("capacity")
-        if given == "all":
+        if asked.get("capacity") == "all":
             return None
+        given = _from_zero(asked, "capacity")
         if given is not None:
-            return _number(given, "capacity must be a number from 0, or all")
+            return given
         try:
             return self.serving.current().policy.capacity_per_week
         except NoModel:
@@ -418,7 +419,7 @@ def report_of(item: Any, at: str) -> Report:
         fix = f"send one of {', '.join(_OUTCOMES)}; a sale is won"
         raise invalid("outcome", f"one of {', '.join(_OUTCOMES)}", at, fix, kind)
     given: dict[str, Any] = {
-        "occurred_at": moment_in(item, "occurred_at", at),
+        "occurred_at": _moment(item, "occurred_at", at),
         "reason": _text(item, "reason", DETAIL_LENGTH, at),
         "by": _text(item, "by", 200, at),
         "details": _details(item, at),
@@ -435,7 +436,7 @@ def _happening_of(item: Any, at: str) -> Happening:
     event = _text(item, "event", EVENT_LENGTH, at)
     if not event:
         raise invalid("event", f"a text of 1 to {EVENT_LENGTH} characters", at)
-    at_moment = moment_in(item, "occurred_at", at)
+    at_moment = _moment(item, "occurred_at", at)
     more = {} if at_moment is None else {"occurred_at": at_moment}
     return Happening(lead_id, event, details=_details(item, at), **more)
 
@@ -456,7 +457,7 @@ def _flag(data: dict[str, Any], name: str) -> bool | None:
     return found
 
 
-def moment_in(data: dict[str, Any], name: str, at: str = "") -> datetime | None:
+def _moment(data: dict[str, Any], name: str, at: str = "") -> datetime | None:
     """A moment with its zone, from 1970 on."""
     given = data.get(name)
     if given is None:
@@ -469,6 +470,14 @@ def moment_in(data: dict[str, Any], name: str, at: str = "") -> datetime | None:
     if not zoned or found is None or found.year < 1970:
         kind = ImpossibleValue if type(given) is str else InvalidField
         raise invalid(name, "a moment with its zone, from 1970 on", at, _MOMENT_FIX, kind)
+    return found
+
+
+def past_in(data: dict[str, Any], name: str, at: str = "") -> datetime | None:
+    """A moment that is over: one to come would outdo whatever is said until then."""
+    found = _moment(data, name, at)
+    if found is not None and found > datetime.now(UTC) + AHEAD:
+        raise invalid(name, "a moment of the past", at, _MOMENT_FIX, ImpossibleValue)
     return found
 
 
@@ -490,13 +499,6 @@ def _details(item: dict[str, Any], at: str) -> dict[str, Any] | None:
     return found
 
 
-def _limit(asked: dict[str, str], most: int) -> int:
-    given = asked.get("limit", str(min(50, most)))
-    if not re.fullmatch("[0-9]{1,6}", given) or not 1 <= int(given) <= most:
-        raise InvalidParameter(f"limit must be a whole number from 1 to {most}")
-    return int(given)
-
-
 def _stage(asked: dict[str, str]) -> Stage | None:
     given = asked.get("stage")
     if given is None:
@@ -514,33 +516,26 @@ def _fields(asked: dict[str, str]) -> tuple[str, ...]:
     return names
 
 
-def _number(given: str, must: str) -> float:
-    try:
-        found = float(given)
-    except ValueError:
-        found = math.nan
-    if not 0 <= found <= 1e12:
-        raise InvalidParameter(must)
+def _from_zero(asked: dict[str, str], name: str) -> float | None:
+    found = number_in(asked, name)
+    if found is not None and found < 0:
+        raise InvalidParameter(f"{name} must be a number from 0")
     return found
 
 
 def _value(asked: dict[str, str], value_field: str) -> float | None:
-    given = asked.get("value")
-    if given is None:
-        return None
-    if value_field:
+    given = _from_zero(asked, "value")
+    if given is not None and value_field:
         raise InvalidParameter(
             f"what a lead is worth stands in its field {value_field}",
             fix="leave value away, or unset LEADML_VALUE_FIELD",
         )
-    return _number(given, "value must be a number from 0")
+    return given
 
 
 def _wants_csv(scope: Scope, asked: dict[str, str]) -> bool:
-    form = asked.get("format")
-    if form not in (None, "json", "csv"):
-        raise InvalidParameter("format must be json or csv")
-    if form is not None:
+    form = choice_in(asked, "format", ("json", "csv"), "")
+    if form:
         return form == "csv"
     accepted = next((value for name, value in scope["headers"] if name == b"accept"), b"")
     return b"text/csv" in accepted

@@ -2,69 +2,41 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, Final
-from urllib.parse import parse_qsl
 
-import orjson
 from starlette.types import Receive, Scope, Send
 
 from leadml.api.describing import Piece, object_of, operation, parameter, ref, responses_of, text
-from leadml.api.problems import send_bytes
+from leadml.api.desk import Desk, send_json
+from leadml.api.query import asked_in, whole_in
 from leadml.api.table import Entry
-from leadml.errors import InvalidParameter
 from leadml.service.past import WEEKS
 from leadml.service.serving import Serving
 from leadml.service.watching import MOST_WEEKS, Watch
 
 __all__ = ["PIECE", "PerformanceRoutes"]
 
-_FIX: Final = f"the parameter is weeks=1 to {MOST_WEEKS}"
-
 
 class PerformanceRoutes:
     """Endpoints over :class:`leadml.service.watching.Watch`."""
 
-    def __init__(self, serving: Serving, watch: Watch) -> None:
+    def __init__(self, desk: Desk, serving: Serving, watch: Watch) -> None:
+        self.desk = desk
         self.serving = serving
         self.watch = watch
 
     def entries(self) -> list[Entry]:
         """The routes of this room."""
-        return [Entry("/v1/performance", "GET", self.performance, "read", "performance")]
+        return [
+            Entry("/v1/performance", "GET", self.performance, "read", "performance", ("weeks",))
+        ]
 
     async def performance(self, scope: Scope, receive: Receive, send: Send) -> None:
         """What was predicted and what happened."""
-        weeks = weeks_of(scope["query_string"])
+        weeks = whole_in(asked_in(scope), "weeks", WEEKS, 1, MOST_WEEKS)
         served = self.serving.current()
-        found = await asyncio.to_thread(self.watch.report, served, weeks)
-        await send_bytes(send, 200, orjson.dumps(found))
-
-
-def weeks_of(query: bytes) -> int:
-    """Read ``?weeks=``.
-
-    Raises
-    ------
-    InvalidParameter
-        Another parameter, one given twice, or another value.
-
-    Examples
-    --------
-    >>> weeks_of(b""), weeks_of(b"weeks=26")
-    (12, 26)
-    """
-    try:
-        pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, max_num_fields=4)
-    except (UnicodeDecodeError, ValueError):
-        raise InvalidParameter("the query cannot be read", fix=_FIX) from None
-    if not pairs:
-        return WEEKS
-    [(name, value), *more] = pairs
-    number = int(value) if value.isascii() and value.isdigit() and len(value) <= 3 else 0
-    if more or name != "weeks" or not 1 <= number <= MOST_WEEKS:
-        raise InvalidParameter("there is no such query parameter here, or value of it", fix=_FIX)
-    return number
+        found = await self.desk.count(lambda: self.watch.report(served, weeks))
+        await send_json(send, found)
 
 
 # --- described ---------------------------------------------------------------------

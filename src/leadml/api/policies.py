@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, Final
-from urllib.parse import parse_qsl
 
-import orjson
 from starlette.types import Receive, Scope, Send
 
-from leadml.api.bodies import parse, read_body
 from leadml.api.describing import (
     Piece,
     body_of,
@@ -20,37 +16,39 @@ from leadml.api.describing import (
     responses_of,
     text,
 )
+from leadml.api.desk import Desk, invalid, object_in, send_json
 from leadml.api.door import caller_of
-from leadml.api.problems import send_bytes
+from leadml.api.query import asked_in, number_in
 from leadml.api.table import Entry
-from leadml.errors import InvalidBody, InvalidField, InvalidParameter, UnknownField
 from leadml.service.policies import NOTE_LENGTH, Policies
-from leadml.settings import Settings
 
 __all__ = ["PIECE", "PolicyRoutes"]
 
-FIGURES: Final = (
-    "basis",
-    "capacity_per_week",
-    "sql_capacity_per_week",
-    "mql_precision",
-    "sql_precision",
-    "value",
-    "cost_mql",
-    "cost_sql",
-    "leads_per_week",
+FIGURES: Final = frozenset(
+    {
+        "basis",
+        "capacity_per_week",
+        "sql_capacity_per_week",
+        "mql_precision",
+        "sql_precision",
+        "value",
+        "cost_mql",
+        "cost_sql",
+        "leads_per_week",
+    }
 )
 """Names of a plan, as a body gives them."""
 
+_CHANGE: Final = FIGURES | {"note", "after"}
+
 _PLAN_FIX: Final = 'send a plan, such as {"basis": "capacity", "capacity_per_week": 40}'
-_CURVE_FIX: Final = "the parameters are value and cost, both numbers above 0"
 
 
 class PolicyRoutes:
     """Endpoints over :class:`leadml.service.policies.Policies`."""
 
-    def __init__(self, settings: Settings, policies: Policies) -> None:
-        self.settings = settings
+    def __init__(self, desk: Desk, policies: Policies) -> None:
+        self.desk = desk
         self.policies = policies
 
     def entries(self) -> list[Entry]:
@@ -60,62 +58,47 @@ class PolicyRoutes:
             Entry("/v1/policy", "PUT", self.put, "manage", "changePolicy", also="policy"),
             Entry("/v1/policy/versions", "GET", self.versions, "read", "policyVersions"),
             Entry("/v1/policy/preview", "POST", self.preview, "read", "previewPolicy"),
-            Entry("/v1/policy/curve", "GET", self.curve, "read", "policyCurve"),
+            Entry("/v1/policy/curve", "GET", self.curve, "read", "policyCurve", ("value", "cost")),
         ]
 
     async def current(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The thresholds in force, how they were chosen and what to expect of them."""
-        await _answer(send, self.policies.current())
+        await send_json(send, self.policies.current())
 
     async def put(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Write a new version and serve it."""
-        data = await self._body(scope, receive)
+        data = await self._object(scope, receive, _CHANGE)
         note = data.pop("note", "")
         if type(note) is not str:
-            raise InvalidField("note must be a text", column="note", pointer="/note")
+            raise invalid("note", "a text")
         after = data.pop("after", None)
         if after is not None:
             after = _version_of(after)
         author = caller_of(scope).name
-        found = await asyncio.to_thread(
-            self.policies.put, _plan_of(data), author=author, note=note, after=after
+        found = await self.desk.count(
+            lambda: self.policies.put(data, author=author, note=note, after=after)
         )
-        await _answer(send, found)
+        await send_json(send, found)
 
     async def versions(self, scope: Scope, receive: Receive, send: Send) -> None:
         """All versions, newest first."""
-        found = await asyncio.to_thread(self.policies.versions)
-        await _answer(send, {"versions": found})
+        found = await self.desk.count(self.policies.versions)
+        await send_json(send, {"versions": found})
 
     async def preview(self, scope: Scope, receive: Receive, send: Send) -> None:
         """What another setting would have meant."""
-        asked = _plan_of(await self._body(scope, receive))
-        await _answer(send, await asyncio.to_thread(self.policies.preview, asked))
+        asked = await self._object(scope, receive, FIGURES)
+        await send_json(send, await self.desk.count(lambda: self.policies.preview(asked)))
 
     async def curve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """What every line would have meant."""
-        value, cost = _worth_of(scope["query_string"])
-        await _answer(send, await asyncio.to_thread(self.policies.curve, value, cost))
+        value, cost = (number_in(asked_in(scope), name) for name in ("value", "cost"))
+        await send_json(send, await self.desk.count(lambda: self.policies.curve(value, cost)))
 
-    async def _body(self, scope: Scope, receive: Receive) -> dict[str, Any]:
-        body = await read_body(
-            scope, receive, self.settings.max_body_bytes, self.settings.body_timeout_s
-        )
-        data = parse(body)
-        if type(data) is not dict:
-            raise InvalidBody("the body must be a JSON object", fix=_PLAN_FIX)
-        return data
-
-
-def _plan_of(data: dict[str, Any]) -> dict[str, Any]:
-    for name in data:
-        if name not in FIGURES:
-            raise UnknownField(
-                "there is no such figure of a plan",
-                pointer="/" + name.replace("~", "~0").replace("/", "~1"),
-                fix=f"use some of: {', '.join(FIGURES)}",
-            )
-    return data
+    async def _object(
+        self, scope: Scope, receive: Receive, known: frozenset[str]
+    ) -> dict[str, Any]:
+        return object_in(await self.desk.body(scope, receive), known, _PLAN_FIX)
 
 
 def _version_of(after: Any) -> int:
@@ -123,24 +106,7 @@ def _version_of(after: Any) -> int:
         return int(after)
     if type(after) is int and 0 <= after < 10**9:
         return after
-    raise InvalidField(
-        "after must be the policy_version that was looked at", column="after", pointer="/after"
-    )
-
-
-def _worth_of(query: bytes) -> tuple[float | None, float | None]:
-    try:
-        pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, max_num_fields=4)
-        figures = {name: float(value) for name, value in pairs}
-    except (UnicodeDecodeError, ValueError):
-        raise InvalidParameter("the query cannot be read", fix=_CURVE_FIX) from None
-    if len(figures) != len(pairs) or not figures.keys() <= {"value", "cost"}:
-        raise InvalidParameter("there is no such query parameter here", fix=_CURVE_FIX)
-    return figures.get("value"), figures.get("cost")
-
-
-async def _answer(send: Send, found: Any) -> None:
-    await send_bytes(send, 200, orjson.dumps(found))
+    raise invalid("after", "the policy_version that was looked at")
 
 
 # --- described ---------------------------------------------------------------------

@@ -12,6 +12,7 @@ from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
 from leadml.api.door import Door, refuse_foreign
+from leadml.api.query import ASKED, parameters_of
 from leadml.errors import LeadmlError
 
 __all__ = [
@@ -54,6 +55,9 @@ class Entry:
         What a key must hold to open it, one of :data:`SCOPES`.
     name
         Its ``operationId`` in the OpenAPI document; "" for a page that is not described.
+    query
+        Parameters that it takes; below ``/v1/`` any other is refused before it runs, so that
+        none is thought to count that does not.
     hot
         Answered before all routing; only for a POST without path parameters.
     also
@@ -75,6 +79,7 @@ class Entry:
     run: Asgi
     scope: str
     name: str
+    query: tuple[str, ...] = ()
     hot: bool = False
     also: str = ""
     refused: Refused | None = None
@@ -118,6 +123,8 @@ class Endpoint:
                 await self.door.admit(scope, needed, self.entry.also)
             elif self.entry.method != "GET":
                 refuse_foreign(scope)
+        if self.entry.path.startswith("/v1/"):
+            scope[ASKED] = parameters_of(scope["query_string"], self.entry.query)
         await self.entry.run(scope, receive, send)
 
 
