@@ -17,6 +17,7 @@ import pytest
 
 from leadml.errors import ConfigError, DataError, LeadmlError
 from leadml.service import Leadml
+from leadml.service.models import served_of
 from leadml.settings import Settings
 from tests import tracked
 from tests.evil.corpus import (
@@ -93,7 +94,7 @@ def test_a_hopeless_file_is_refused(name: str, place: Path) -> None:
     """A training names code, column, rows and fix in one sentence, and registers nothing."""
     evil = CORPUS[name]
     with pytest.raises((DataError, ConfigError)) as refused:
-        leadml_in(place).train(laid(evil, place), asked(evil))
+        leadml_in(place).learning.train(laid(evil, place), asked(evil))
     error = refused.value
     assert error.code == evil.code
     assert error.fix
@@ -109,7 +110,7 @@ def test_a_hopeless_file_is_refused(name: str, place: Path) -> None:
 def test_a_doubtful_file_is_found_out(name: str, tmp_path: Path) -> None:
     """A numbered check names the column, the rows and the fix, with the severity it deserves."""
     evil = CORPUS[name]
-    found = leadml_in(tmp_path).check(laid(evil, tmp_path), asked(evil))
+    found = leadml_in(tmp_path).learning.check(laid(evil, tmp_path), asked(evil))
     json.dumps(found, allow_nan=False)
     (finding,) = [check for check in found["checks"] if check["code"] == evil.code]
     assert finding["status"] == "found", finding
@@ -129,7 +130,7 @@ def test_a_healthy_file_of_the_same_make_is_trusted(tmp_path: Path) -> None:
         path = tmp_path / "leads.csv"
         path.write_text(text_of_table(history(dated=dated)), "utf-8")
         options = {"created_at": "created", "outcome_at": "won_at"} if dated else {}
-        found = leadml_in(tmp_path).check(str(path), {"target": "won", **options})
+        found = leadml_in(tmp_path).learning.check(str(path), {"target": "won", **options})
         assert not found["blocked"]
         warned = [
             c["code"]
@@ -145,7 +146,7 @@ def leaky(template: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
     folder = tmp_path_factory.mktemp("leaky")
     shutil.copy(template, folder / "mlflow.db")
     evil = CORPUS["target copied"]
-    return folder, leadml_in(folder).train(laid(evil, folder), asked(evil))
+    return folder, leadml_in(folder).learning.train(laid(evil, folder), asked(evil))
 
 
 def test_a_leak_never_serves(leaky: tuple[Path, dict[str, Any]]) -> None:
@@ -155,7 +156,7 @@ def test_a_leak_never_serves(leaky: tuple[Path, dict[str, Any]]) -> None:
     assert found["alias"] == "challenger"
     assert not found["gate"]["passed"]
     with pytest.raises(LeadmlError) as nothing:
-        leadml_in(folder).served()
+        served_of(leadml_in(folder).settings)
     assert nothing.value.code == "no_model"
 
 
@@ -194,19 +195,19 @@ def test_strange_tables_are_learned_and_scored(make: Callable[[], Table], place:
     options = {"target": "won", "id": "lead"}
     if make is strange_names:
         options |= {"created_at": "created", "outcome_at": "won_at"}
-    found = leadml.train(str(path), options)
+    found = leadml.learning.train(str(path), options)
     json.dumps(found, allow_nan=False)
     page = place / "report.html"
-    leadml.report(found["version"], page)
+    leadml.models.report(found["version"], page)
     text = page.read_text("utf-8")
     assert "<script>alert" not in text
     assert "<img src=x" not in text
     scored = place / "scored.csv"
-    said = leadml.score_file(str(path), scored, model=found["version"])
+    said = leadml.scoring.score_file(str(path), scored, model=found["version"])
     with scored.open(newline="", encoding="utf-8") as lines:
         rows = list(csv.DictReader(lines))
     assert said["n_leads"] == len(rows) == 240
     assert all(0 < float(row["probability"]) < 1 for row in rows)
-    served = leadml.served(found["version"]).scorer.schema
+    served = served_of(leadml.settings, found["version"]).scorer.schema
     assert len({column.name for column in served.columns}) == len(served.columns)
     assert "constant" not in served.sources

@@ -19,7 +19,7 @@ TRUE_OF_SMALL = {"LML014"}
 
 def check(path: Path, **options: Any) -> dict[str, Any]:
     """What `leadml check` says of a table."""
-    return Leadml(Settings(tracking_uri="sqlite:///nowhere.db")).check(str(path), options)
+    return Leadml(Settings(tracking_uri="sqlite:///nowhere.db")).learning.check(str(path), options)
 
 
 def warnings_of(found: dict[str, Any], true: set[str]) -> list[str]:

@@ -25,7 +25,8 @@ from leadml.leads.values import BAD, number_of
 from leadml.registry.aliases import Named
 from leadml.registry.champion import write_pointer
 from leadml.service import Leadml
-from leadml.service.lessons import arrivals_of, reports_of
+from leadml.service.importing import arrivals_of, reports_of
+from leadml.service.models import served_of
 from leadml.settings import Settings
 from leadml.store import Store
 from leadml.training.config import TrainConfig, load_config
@@ -169,12 +170,12 @@ def walk(world: World, n: int) -> dict[str, Any]:
     """Simulate, train, feed, export, compare, train again from that."""
     write_history(simulate(n, seed=21, leaks=True), world.folder)
     files, raw = str(world.folder / "leads.csv"), str(world.folder / "outcomes.csv")
-    world.leadml.train(
+    world.leadml.learning.train(
         files, {"outcomes": raw, "created_at": "created_at", "horizon_days": HORIZON, "drop": LEAKS}
     )
     frame, counts = fed(world, n)
     found = compare(world, frame, world.config(END), END)
-    trained = world.leadml.train(
+    trained = world.leadml.learning.train(
         str(world.folder / "next.csv"), {"config": world.folder / "next.toml"}
     )
     assert trained["gate"]["passed"], trained["gate"]["sentence"]
@@ -261,7 +262,7 @@ def test_a_history_without_dates_of_its_outcomes_is_refused(world: World) -> Non
             'target = "converted"\npositive = "1"\n' + "".join(lines)
         )
         with pytest.raises(ColumnMissing) as refused:
-            world.leadml.import_history(
+            world.leadml.lessons.import_history(
                 str(world.folder / "leads.csv"), config=world.folder / "one.toml"
             )
         assert refused.value.code == "column_missing"
@@ -275,7 +276,7 @@ def test_live_truth_leaves_the_past_aside(world: World) -> None:
     world.serve_hand_made()
     Store(world.settings.database_url).migrate()
     world.run("import", *(str(world.folder / name) for name in ("leads.csv", "outcomes.csv")))
-    found = world.leadml.monitor(104, track=False)
+    found = world.leadml.hindsight.monitor(104, track=False)
     assert (found["n_leads"], found["drift"]["inputs"][0]["n_now"]) == (0, 0)
     assert found["capacity"]["weeks"] == []
 
@@ -298,7 +299,7 @@ def test_a_hundred_thousand_come_back_row_for_row(world: World) -> None:
     first.settings = first.settings.model_copy(
         update={"models_dir": str(world.folder / "learned"), "database_url": ""}
     )
-    trained = Leadml(first.settings).train(
+    trained = Leadml(first.settings).learning.train(
         str(world.folder / "next.csv"), {"config": world.folder / "next.toml"}
     )
     print(trained["gate"]["sentence"], trained["metrics"]["roc_auc"], flush=True)
@@ -312,8 +313,8 @@ def test_olist_comes_back_row_for_row(world: World, mirror: Path) -> None:
         str(mirror / f"olist_{name}_dataset.csv.gz")
         for name in ("marketing_qualified_leads", "closed_deals")
     ]
-    world.leadml.train(files[0], {"outcomes": files[1], "horizon_days": HORIZON})
-    champion = world.leadml.served().facts["config"]
+    world.leadml.learning.train(files[0], {"outcomes": files[1], "horizon_days": HORIZON})
+    champion = served_of(world.settings).facts["config"]
     leads, deals = map(read_table, files)
     joined = join_outcomes(leads, deals)
     counts = world.feed(
@@ -335,7 +336,7 @@ def test_olist_comes_back_row_for_row(world: World, mirror: Path) -> None:
     assert len(before) < 5  # deals dated before the first contact: nothing was left to foresee
     found = compare(world, frame, config, as_of, before)
     print(json.dumps({**counts, **found}))
-    again = world.leadml.train(
+    again = world.leadml.learning.train(
         str(world.folder / "next.csv"), {"config": world.folder / "next.toml"}
     )
     print(again["gate"]["sentence"], again["metrics"]["roc_auc"])

@@ -9,7 +9,7 @@ from learned import table
 from typer.testing import CliRunner
 
 from leadml.cli.app import app
-from leadml.service.service import Leadml, _unchanged
+from leadml.service.learning import is_unchanged, rival_of
 from leadml.settings import Settings
 from leadml.training.config import TrainConfig
 
@@ -31,13 +31,13 @@ def test_unchanged_data_make_no_new_version(tmp_path: Path, monkeypatch: pytest.
     assert '"nothing_new":true' in said.replace(" ", "")
     assert "nothing new" in said
     assert [folder.name for folder in Path("models/leads").iterdir() if folder.is_dir()] == ["1"]
-    champion = Leadml(Settings())._champion("leads")
+    champion = rival_of(Settings(), "leads")
     assert champion is not None
     frame.attrs["digest"] = champion.digest
     asked = TrainConfig.from_dict(champion.config)
-    assert _unchanged(champion, frame, asked)
-    assert not _unchanged(champion, frame, replace(asked, seed=1))
-    assert not _unchanged(replace(champion, made_by="0.0.1"), frame, asked)
+    assert is_unchanged(champion, frame, asked)
+    assert not is_unchanged(champion, frame, replace(asked, seed=1))
+    assert not is_unchanged(replace(champion, made_by="0.0.1"), frame, asked)
     frame.attrs["digest"] = "0" * 64
-    assert not _unchanged(champion, frame, asked)
-    assert not _unchanged(replace(champion, digest=""), frame.drop(columns="city"), asked)
+    assert not is_unchanged(champion, frame, asked)
+    assert not is_unchanged(replace(champion, digest=""), frame.drop(columns="city"), asked)

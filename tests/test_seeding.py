@@ -14,8 +14,8 @@ from leadml.registry.champion import write_pointer
 from leadml.registry.golden import golden_rows
 from leadml.registry.writing import write_bundle
 from leadml.scorecard import Scorecard
-from leadml.service import Leadml
 from leadml.service.memory import Memory
+from leadml.service.seeding import seed_memory
 from leadml.settings import Settings
 from tests import hand_made
 
@@ -49,8 +49,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 def test_a_memory_is_filled_once_with_months_of_decisions(settings: Settings) -> None:
     """Leads come over months, some again, sales reports; a second call adds nothing."""
-    leadml = Leadml(settings)
-    told = leadml.seed_memory(400, seed=3)
+    told = seed_memory(settings, 400, seed=3)
     memory = Memory(settings)
     store = memory.open()
     counts = store.counts()
@@ -63,7 +62,7 @@ def test_a_memory_is_filled_once_with_months_of_decisions(settings: Settings) ->
     assert sum(weeks.values()) >= 390
     assert re.fullmatch(r"S\d+", lead["lead_id"])
     assert set(weeks) >= {"cold", "lost"}
-    assert leadml.seed_memory(400, seed=3) == {"leads": 0, "decisions": 0, "outcomes": 0}
+    assert seed_memory(settings, 400, seed=3) == {"leads": 0, "decisions": 0, "outcomes": 0}
 
 
 def test_seeded_leads_carry_a_company_but_no_address(settings: Settings, tmp_path: Path) -> None:

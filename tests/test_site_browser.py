@@ -18,6 +18,7 @@ from leadml.datasets.read import read_table
 from leadml.reports import words
 from leadml.service import Leadml
 from leadml.service.memory import Memory
+from leadml.service.seeding import seed_memory
 from leadml.service.serving import Serving
 from leadml.settings import Settings
 from leadml.store import Report
@@ -398,7 +399,7 @@ def learned(
     )
     leadml = Leadml(settings)
     if request.param == "simulated":
-        leadml.simulate(5_000, folder / "history", 7)
+        leadml.data.simulate(5_000, folder / "history", 7)
         options = {
             "target": "converted",
             "created_at": "created_at",
@@ -406,13 +407,13 @@ def learned(
             "horizon_days": 90,
             "capacity_per_week": 30,
         }
-        leadml.train(str(folder / "history" / "leads.csv"), options)
-        leadml.seed_memory(1_500, 8)
+        leadml.learning.train(str(folder / "history" / "leads.csv"), options)
+        seed_memory(settings, 1_500, 8)
     else:
         (path,) = get("bank", folder, request.getfixturevalue("mirror"))
         leads = read_table(str(path)).iloc[::5].drop(columns="duration")
         leads.to_csv(folder / "bank.csv", index=False)
-        leadml.train(str(folder / "bank.csv"), {"target": "y"})
+        leadml.learning.train(str(folder / "bank.csv"), {"target": "y"})
         fields = leads.drop(columns="y").head(60).to_dict("records")
         serving = Serving.of(settings, trial=False)
         with serve(settings, serving) as address:

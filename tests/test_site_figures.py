@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,8 @@ from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 from leadml.datasets.catalog import get
 from leadml.datasets.read import read_table
 from leadml.reports import words
-from leadml.service import Leadml
+from leadml.service.models import registry_of
+from leadml.service.registering import register
 from leadml.service.serving import Serving
 from leadml.settings import Settings
 from leadml.training.config import TrainConfig
@@ -55,13 +55,12 @@ def bank(mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ban
         database_url=f"sqlite:///{folder / 'leadml.db'}",
         jobs_dir=str(folder / "jobs"),
     )
-    leadml = Leadml(settings)
     config = TrainConfig.from_dict({}).with_options(target="y", seed=1)
     config = guess(frame, "y").fill(config)
     result = train(frame, config, jobs=2)
-    registry = leadml._registry(registering=True)
+    registry = registry_of(settings, registering=True)
     for _ in range(2):
-        leadml._register(result, config, registry, time.perf_counter(), lambda *_: None)
+        register(result, config, registry)
     with serve(settings, Serving.of(settings, trial=False)) as address:
         yield Bank(address, result.tested[:, 0], result.tested[:, 1])
 

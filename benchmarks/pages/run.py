@@ -67,8 +67,8 @@ def _prepared(folder: Path, n_leads: int, n_decisions: int) -> Settings:
     )
     leadml = Leadml(settings)
     if not (folder / "models").exists():
-        leadml.simulate(6_000, folder / "history", 7)
-        leadml.train(
+        leadml.data.simulate(6_000, folder / "history", 7)
+        leadml.learning.train(
             str(folder / "history" / "leads.csv"),
             {
                 "target": "converted",

@@ -34,7 +34,7 @@ def list_(as_json: Json = False) -> None:
             say(f"{row['name']:<12}{row.get('title', '')}  ({row.get('licence', '')})")
         say("Next: leadml data get NAME")
 
-    answer(lambda leadml, _: {"datasets": leadml.data_list()}, show, as_json)
+    answer(lambda leadml, _: {"datasets": leadml.data.listed()}, show, as_json)
 
 
 @app.command("get")
@@ -59,7 +59,7 @@ def get(
         if found.get("next"):
             say(f"Next: {found['next']}")
 
-    answer(lambda leadml, steps: leadml.data_get(name, into, progress=steps), show, as_json)
+    answer(lambda leadml, steps: leadml.data.get(name, into, progress=steps), show, as_json)
 
 
 def simulate(
@@ -83,4 +83,4 @@ def simulate(
             say(f"Wrote {path}")
         say(f"Next: leadml train {folder}/leads.csv --target converted")
 
-    answer(lambda leadml, _: leadml.simulate(leads, folder, seed), show, as_json)
+    answer(lambda leadml, _: leadml.data.simulate(leads, folder, seed), show, as_json)

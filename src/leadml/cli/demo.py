@@ -54,6 +54,7 @@ def walk(folder: Path, n_leads: int, seed: int, *, stay: bool = False) -> None:
     """
     with failing_in_one_sentence():
         from leadml.service import Leadml
+        from leadml.service.seeding import seed_memory
         from leadml.settings import Settings
 
         folder.mkdir(parents=True, exist_ok=True)
@@ -71,13 +72,13 @@ def walk(folder: Path, n_leads: int, seed: int, *, stay: bool = False) -> None:
         say()
         with Steps() as steps, contextlib.redirect_stdout(sys.stderr):
             steps(f"1/5 simulate a CRM with {n_leads:,} leads")
-            leadml.simulate(n_leads, folder / "history", seed)
+            leadml.data.simulate(n_leads, folder / "history", seed)
             history = folder / "history" / "leads.csv"
 
             def training(step: str, done: float = 0.0, total: float = 0.0) -> None:
                 steps(f"2/5 train: {step}", done, total)
 
-            found = leadml.train(
+            found = leadml.learning.train(
                 str(history),
                 {
                     "target": "converted",
@@ -90,11 +91,13 @@ def walk(folder: Path, n_leads: int, seed: int, *, stay: bool = False) -> None:
                 training,
             )
             if found.get("alias") != "champion":
-                leadml.promote(str(found["version"]), overrule="the demo shows its newest training")
+                leadml.models.promote(
+                    str(found["version"]), overrule="the demo shows its newest training"
+                )
             steps("3/5 write the report")
-            leadml.report(str(found["version"]), folder / "report.html")
+            leadml.models.report(str(found["version"]), folder / "report.html")
             steps("4/5 live through seven months of business")
-            lived = leadml.seed_memory(max(1, round(LIVED * n_leads)), seed + 1)
+            lived = seed_memory(settings, max(1, round(LIVED * n_leads)), seed + 1)
             steps("5/5 serve and ask over HTTP")
             open_leads = _open_leads(history)
             with _server(settings) as address:

@@ -77,7 +77,7 @@ def check(
         show_checks(checks)
         say("Do not use it like this." if found["blocked"] else "Nothing blocks a training.")
 
-    found = answer(lambda leadml, steps: leadml.check(file, options, steps), show, as_json)
+    found = answer(lambda leadml, steps: leadml.learning.check(file, options, steps), show, as_json)
     if found["blocked"]:
         raise typer.Exit(PromotionRefused.exit_code)
 
@@ -101,7 +101,7 @@ def recalibrate(
     """
     options = asked(outcomes=outcomes, config=config, name=name, query=query)
     answer(
-        lambda leadml, steps: leadml.recalibrate(file, options, steps),
+        lambda leadml, steps: leadml.learning.recalibrate(file, options, steps),
         lambda found: show_training(found, "recalibrate again, or retrain"),
         as_json,
     )
@@ -129,7 +129,7 @@ def retrain(
     """
     options = asked(outcomes=outcomes, config=config, seed=seed, name=name, query=query)
     found = answer(
-        lambda leadml, steps: leadml.retrain(file, options, steps),
+        lambda leadml, steps: leadml.learning.retrain(file, options, steps),
         lambda found: say(found["summary"]),
         as_json,
     )

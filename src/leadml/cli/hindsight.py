@@ -38,7 +38,7 @@ def monitor(
       leadml monitor --weeks 26 --json
     """
     found = answer(
-        lambda leadml, steps: leadml.monitor(weeks, track=not no_mlflow, progress=steps),
+        lambda leadml, steps: leadml.hindsight.monitor(weeks, track=not no_mlflow, progress=steps),
         _show,
         as_json,
     )
@@ -149,7 +149,9 @@ def replay(
             say(f"  {one['decision_id']} ({one['model_version']}): {said}")
 
     found = answer(
-        lambda leadml, steps: leadml.replay(ids, sample=sample, since=begin, progress=steps),
+        lambda leadml, steps: leadml.hindsight.replay(
+            ids, sample=sample, since=begin, progress=steps
+        ),
         show,
         as_json,
     )

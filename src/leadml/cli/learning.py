@@ -63,7 +63,7 @@ def init(
             say(f"  doubt: {doubt}")
         say(f"Read and correct it, then: leadml train {file} --config {output}")
 
-    answer(lambda leadml, _: leadml.init(file, output=output, force=force), show, as_json)
+    answer(lambda leadml, _: leadml.learning.init(file, output=output, force=force), show, as_json)
 
 
 def train(
@@ -160,7 +160,9 @@ def train(
         cost_mql=cost_mql,
         cost_sql=cost_sql,
     )
-    answer(lambda leadml, steps: leadml.train(file, options, steps), show_training, as_json)
+    answer(
+        lambda leadml, steps: leadml.learning.train(file, options, steps), show_training, as_json
+    )
 
 
 def asked(**options: Any) -> dict[str, Any]:
@@ -262,7 +264,7 @@ def report(
     """
     target = output or Path(f"report.{form or 'html'}")
     found = answer(
-        lambda leadml, _: leadml.report(version, target, form),
+        lambda leadml, _: leadml.models.report(version, target, form),
         lambda found: say(f"Wrote {found['report']}."),
         as_json,
     )

@@ -72,7 +72,7 @@ def export(
 
     moment = None if as_of is None else as_of.replace(tzinfo=as_of.tzinfo or UTC)
     answer(
-        lambda leadml, steps: leadml.export_outcomes(
+        lambda leadml, steps: leadml.lessons.export_outcomes(
             output,
             config=config,
             horizon_days=horizon_days,
@@ -126,7 +126,7 @@ def bring(
             say(f"  {error['kind']} {error.get('lead_id', '')}: {error['code']}: {error['detail']}")
 
     answer(
-        lambda leadml, steps: leadml.import_history(
+        lambda leadml, steps: leadml.lessons.import_history(
             leads,
             outcomes,
             key=key,

@@ -10,7 +10,6 @@ import typer
 
 from leadml.cli.console import answer, say
 from leadml.cli.learning import show_training
-from leadml.errors import VersionUnknown
 
 __all__ = ["app"]
 
@@ -33,7 +32,7 @@ def list_(as_json: Json = False) -> None:
       leadml models list
       leadml models list --json
     """
-    answer(lambda leadml, _: {"versions": leadml.models()}, _show_list, as_json)
+    answer(lambda leadml, _: {"versions": leadml.models.listed()}, _show_list, as_json)
 
 
 def _show_list(found: dict[str, Any]) -> None:
@@ -62,16 +61,11 @@ def show(version: Version, as_json: Json = False) -> None:
       leadml models show 3
       leadml models show champion --json
     """
-
-    def find(leadml: Any, _: Any) -> dict[str, Any]:
-        versions = leadml.models()
-        for row in versions:
-            if str(row["version"]) == version or version in row.get("aliases", ()):
-                return dict(row)
-        known = ", ".join(str(row["version"]) for row in versions) or "none"
-        raise VersionUnknown(f"there is no version '{version}'", fix=f"registered are: {known}")
-
-    answer(find, lambda found: say(json.dumps(found, indent=2, ensure_ascii=False)), as_json)
+    answer(
+        lambda leadml, _: leadml.models.one(version),
+        lambda found: say(json.dumps(found, indent=2, ensure_ascii=False)),
+        as_json,
+    )
 
 
 @app.command("promote")
@@ -93,7 +87,9 @@ def promote(
       leadml models promote 4 --overrule "new market, the old champion does not know it"
     """
     answer(
-        lambda leadml, _: leadml.promote(version, reason, overrule=overrule), _show_moved, as_json
+        lambda leadml, _: leadml.models.promote(version, reason, overrule=overrule),
+        _show_moved,
+        as_json,
     )
 
 
@@ -132,7 +128,7 @@ def edit(
     """
     edits = _edits(flatten or [], monotone or [], cap or [])
     answer(
-        lambda leadml, steps: leadml.edit(
+        lambda leadml, steps: leadml.learning.edit(
             version,
             edits,
             file,
@@ -190,7 +186,7 @@ def rollback(
     Examples:
       leadml models rollback --reason "complaints from the east team"
     """
-    answer(lambda leadml, _: leadml.rollback(reason), _show_moved, as_json)
+    answer(lambda leadml, _: leadml.models.rollback(reason), _show_moved, as_json)
 
 
 def _show_moved(found: dict[str, Any]) -> None:

@@ -61,7 +61,7 @@ def score(
         say(f"Scored {found['n_leads']:,} leads with {found['model_version']}: {output}")
 
     answer(
-        lambda leadml, steps: leadml.score_file(
+        lambda leadml, steps: leadml.scoring.score_file(
             file,
             output,
             model=model,

@@ -1,4 +1,4 @@
-"""All that leadml does, as one object."""
+"""All that leadml does, room by room."""
 
 from leadml.service.service import Leadml
 

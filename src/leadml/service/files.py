@@ -11,6 +11,7 @@ from leadml.service.answers import answers, stage_without_people
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     import pandas as pd
 
@@ -22,6 +23,7 @@ __all__ = [
     "find_id",
     "frame_of",
     "plain_columns",
+    "read_leads",
     "refuse_missing_columns",
     "score_table",
 ]
@@ -35,6 +37,14 @@ def find_id(frame: pd.DataFrame, schema: Schema) -> str:
         if name and name in frame.columns and name not in schema.sources:
             return name
     return ""
+
+
+def read_leads(source: Path | str, schema: Schema) -> pd.DataFrame:
+    """A table of leads for a model; what it takes for categories or moments stays text."""
+    from leadml.datasets.read import read_table
+
+    texts = [each.source for each in schema.columns if each.kind == "category" or each.derive]
+    return read_table(source, text=texts)
 
 
 def refuse_missing_columns(frame: pd.DataFrame, schema: Schema) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final
+from itertools import islice
+from typing import Any, Final, TypeVar
 
 from leadml.errors import LeadErased, LeadmlError
 from leadml.service.answers import Exact, answers
@@ -13,15 +14,16 @@ from leadml.service.memory import Memory, decision_of
 from leadml.service.serving import Served
 from leadml.store import Report
 
-__all__ = ["ERRORS_SHOWN", "WITHOUT_REASON", "Arrival", "Brought", "bring"]
+__all__ = ["ERRORS_SHOWN", "WITHOUT_REASON", "Arrival", "Brought", "bring", "in_parts"]
 
 ERRORS_SHOWN: Final = 20
 
 WITHOUT_REASON: Final = "not said"
 """Reason of a rejection of the past that came without one."""
 
-
 _WORDS: Final = ("accepted", "duplicates", "refused")
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,17 @@ class Brought:
     def as_dict(self) -> dict[str, Any]:
         """Plain data."""
         return {"leads": self.leads, "outcomes": self.outcomes, "errors": self.errors}
+
+
+def in_parts(items: Iterable[T], most: int) -> Iterator[list[T]]:
+    """Items in lists of up to ``most``, none of them empty.
+
+    >>> list(in_parts("abcde", 2))
+    [['a', 'b'], ['c', 'd'], ['e']]
+    """
+    rest = iter(items)
+    while part := list(islice(rest, most)):
+        yield part
 
 
 def bring(

@@ -1,216 +1,183 @@
-"""Files that go into the memory and come out of it: a past brought in, the next training table."""
+"""What the memory is taught by files, and what it teaches as one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from datetime import datetime
+from itertools import chain
+from pathlib import Path
+from typing import Any, Final
 
-import numpy as np
+from leadml.errors import ConfigError, NoModel
+from leadml.leads import Outcome
+from leadml.service.exporting import config_for, since_recorded
+from leadml.service.files import frame_of
+from leadml.service.history import Brought, bring, in_parts
+from leadml.service.importing import read_past
+from leadml.service.models import served_of
+from leadml.service.opening import opened_memory
+from leadml.service.past import USUAL_HORIZON_DAYS, horizon_of
+from leadml.service.progress import Progress, silent
+from leadml.service.slim import need_training
+from leadml.settings import Settings
 
-from leadml.errors import ColumnMissing, ConfigError
-from leadml.features.moments import moment_of
-from leadml.leads import Outcome, text_of
-from leadml.service.history import Arrival
-from leadml.store import Report, TrainingTable
+__all__ = ["Lessons"]
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from leadml.training.config import TrainConfig
-
-__all__ = ["arrivals_of", "config_for", "reports_of", "since_recorded"]
-
-NEAR: Final = timedelta(days=1)
-"""A lead's own time of creation stands for its scoring where they are no further apart."""
-
-_WORDS: Final = frozenset(str(outcome) for outcome in Outcome)
-
-
-def config_for(table: TrainingTable, like: Mapping[str, Any] | None) -> TrainConfig:
-    """A configuration for an exported table that carries on the champion's.
-
-    Parameters
-    ----------
-    table
-        From the memory.
-    like
-        The configuration of the champion's training; None without a champion.
-    """
-    from leadml.training.config import TrainConfig
-
-    before = TrainConfig.from_dict(like or {})
-    columns = set(table.columns)
-    own = table.settings
-    created = own["created_at"]
-    drop = [name for name in before.drop if name in columns]
-    if before.created_at in columns and _near(table, before.created_at):
-        created = before.created_at
-    drop.append(own["created_at"])  # nobody sends the moment of a score with a lead
-    return replace(
-        before,
-        target=own["target"],
-        positive=own["positive"],
-        id=own["id"],
-        created_at=created,
-        outcome_at=own["outcome_at"],
-        horizon_days=own["horizon_days"],
-        as_of=own["as_of"],
-        order_by="",
-        outcomes="",
-        outcomes_join="",
-        among=(),
-        drop=tuple(dict.fromkeys(drop)),
-        columns={
-            name: plan
-            for name, plan in before.columns.items()
-            if name in columns and plan.role not in _SPECIAL
-        },
-        edits={name: words for name, words in before.edits.items() if name in columns},
-    )
+PART: Final = 1_000
+"""Leads, or outcomes, that are brought in together."""
 
 
-_SPECIAL: Final = ("id", "created_at", "outcome", "outcome_at")
-
-
-def since_recorded(table: TrainingTable) -> tuple[TrainingTable, str]:
-    """The rows of leads that came in once outcomes were recorded, and the day that began.
-
-    Wins of earlier leads were never written down, so these would count as lost; the rule is
-    that of :func:`leadml.datasets.join.recorded_from`. The day is "" where nothing was left
-    out.
-    """
-    from leadml.datasets.join import recorded_from
-
-    scored = np.array(
-        [
-            datetime.fromisoformat(row[table.settings["created_at"]]).timestamp()
-            for row in table.rows
-        ]
-    )
-    won = np.array([np.nan if at_us is None else at_us / 1e6 for at_us in table.won_us])
-    begin = recorded_from(scored, won) if len(scored) else None
-    if begin is None:
-        return table, ""
-    kept = [place for place, at in enumerate(scored.tolist()) if at >= begin]
-    rows = [table.rows[place] for place in kept]
-    early = len(table.rows) - len(rows)
-    first = datetime.fromtimestamp(begin, tz=UTC).date().isoformat()
-    left_out = {**table.n_left_out, "scored before outcomes were recorded": early}
-    n_immature = sum("converted" not in row for row in rows)
-    wins = tuple(table.won_us[place] for place in kept)
-    return (
-        replace(table, rows=rows, won_us=wins, n_left_out=left_out, n_immature=n_immature),
-        first,
-    )
-
-
-def _near(table: TrainingTable, name: str) -> bool:
-    """Whether every lead carries a time of creation that lies near its score."""
-    scored = table.settings["created_at"]
-    for row in table.rows:
-        created = moment_of(row.get(name))
-        if not isinstance(created, datetime):
-            return False
-        gap = datetime.fromisoformat(row[scored]) - created
-        if not -NEAR <= gap <= NEAR:
-            return False
-    return bool(table.rows)
-
-
-def arrivals_of(
-    frame: pd.DataFrame, *, key: str, created_at: str, consent: str, left_out: set[str]
-) -> Iterator[Arrival]:
-    """The rows of a table of leads as they were known at their creation.
+class Lessons:
+    """Histories on their way into the memory and out of it.
 
     Parameters
     ----------
-    key, created_at
-        Columns of the id and of the moment.
-    consent
-        Column that says whether a lead may be contacted; "" for none.
-    left_out
-        Columns that are no field of a lead.
-
-    Raises
-    ------
-    ColumnMissing
-        A named column does not exist.
-    ConfigError
-        A row has no id or no readable moment.
+    settings
+        Name the memory and the model.
     """
-    from leadml.service.files import plain_columns
 
-    for name in (key, created_at, *([consent] if consent else [])):
-        if name not in frame.columns:
-            raise ColumnMissing(
-                f"the table has no column '{name}'" if name else "the table needs an id and dates",
-                column=name or None,
-                fix="name them with --id and --created-at",
-            )
-    names = [str(name) for name in frame.columns if str(name) not in {key, consent, *left_out}]
-    fields = plain_columns(frame, names)
-    ids, moments = plain_columns(frame, [key, created_at])
-    consents = plain_columns(frame, [consent])[0] if consent else [None] * len(frame)
-    for row, (lead_id, moment) in enumerate(zip(ids, moments, strict=True)):
-        as_of = _moment(moment)
-        if text_of(lead_id) is None or as_of is None:
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def export_outcomes(
+        self,
+        output: Path,
+        *,
+        config: Path | None = None,
+        horizon_days: int | None = None,
+        as_of: datetime | None = None,
+        outcome: str | None = None,
+        every_decision: bool = False,
+        progress: Progress = silent,
+    ) -> dict[str, Any]:
+        """Write the next training table and the configuration that fits it.
+
+        Parameters
+        ----------
+        output, config
+            Where to write them; the second beside the first if left out.
+        horizon_days, outcome
+            What counts as a conversion; as the champion was trained if left out.
+        as_of
+            The present of the table; now if left out.
+        every_decision
+            A row for each decision, not only for the first of each lead.
+
+        Raises
+        ------
+        ConfigError
+            There is no such outcome.
+        FileMissing, MemoryOff, StoreUnavailable
+            Nothing was remembered so far, or it cannot be asked.
+        """
+        need_training()
+        from leadml.datasets.write import write_table
+        from leadml.training.config import dump_config
+
+        try:
+            champion = served_of(self.settings)
+        except NoModel:
+            like, usual_days = {}, USUAL_HORIZON_DAYS
+        else:
+            like, usual_days = champion.facts.get("config", {}), horizon_of(champion).days
+        counted = outcome or str(like.get("outcome") or Outcome.WON)
+        if counted not in {str(word) for word in Outcome}:
             raise ConfigError(
-                f"row {row + 1} has no {'id' if as_of else 'readable time of creation'}",
-                rows=[row + 1],
-                column=created_at if as_of is None else key,
-                fix="complete it, or leave the row out",
+                "there is no such outcome", fix=f"use one of: {', '.join(map(str, Outcome))}"
             )
-        lead = {
-            name: values[row]
-            for name, values in zip(names, fields, strict=True)
-            if values[row] is not None
+        horizon = horizon_days or usual_days
+        with opened_memory(self.settings, make=False) as memory:
+            progress("reading the memory", 0, 1)
+            table = memory.require().training_table(
+                horizon,
+                as_of=as_of,
+                outcome=Outcome(counted),
+                which="all" if every_decision else "first",
+            )
+            progress("reading the memory", 1, 1)
+        table, recorded_from = since_recorded(table)
+        made = replace(config_for(table, like), outcome=counted)
+        target = config or output.with_name(output.name.split(".")[0] + ".toml")
+        write_table(frame_of(table), output, safe=False)
+        target.write_text(dump_config(made), encoding="utf-8")
+        known = [row for row in table.rows if "converted" in row]
+        return {
+            "output": str(output),
+            "config": str(target),
+            "n_rows": len(table.rows),
+            "n_conversions": sum(row["converted"] for row in known),
+            "n_immature": table.n_immature,
+            "n_left_out": table.n_left_out,
+            **({"recorded_from": recorded_from} if recorded_from else {}),
+            "clashes": list(table.clashes),
+            "horizon_days": horizon,
+            "outcome": counted,
+            "as_of": table.settings["as_of"],
         }
-        yield Arrival(str(text_of(lead_id)), lead, as_of, _yes(consents[row]))
 
+    def import_history(
+        self,
+        source: str,
+        outcomes: str | None = None,
+        *,
+        key: str | None = None,
+        created_at: str | None = None,
+        outcome_at: str | None = None,
+        consent: str = "",
+        config: Path | None = None,
+        progress: Progress = silent,
+    ) -> dict[str, Any]:
+        """Bring a history into the memory: leads as known at their creation, and outcomes.
 
-def reports_of(frame: pd.DataFrame, *, key: str, outcome_at: str) -> Iterator[Report]:
-    """The rows of a table of outcomes: leadml's own words, or a row for each lead won.
+        Parameters
+        ----------
+        source, outcomes
+            Tables of leads and of outcomes; without the second, the outcome columns of the
+            champion's training (or of ``config``) are read from the first.
+        key, created_at, outcome_at, consent
+            Columns; as the champion was trained if left out.
+        config
+            A leadml.toml that names columns, in place of the champion's.
 
-    Raises
-    ------
-    ColumnMissing
-        It has no column of ids or of times.
-    """
-    from leadml.service.files import plain_columns
+        Raises
+        ------
+        NoModel
+            There is no champion to score them.
+        ColumnMissing, ConfigError
+            A column is not there, or a row has no id or no time.
+        MemoryOff, StoreUnavailable, StorageFull
+            Nothing can be remembered; what was brought in so far stays.
+        """
+        need_training()
+        from leadml.training.config import TrainConfig, load_config
 
-    for name in (key, outcome_at):
-        if name not in frame.columns:
-            raise ColumnMissing(
-                f"the table of outcomes has no column '{name}'"
-                if name
-                else "outcomes need an id and the date they happened",
-                column=name or None,
-                fix="name them with --id and --outcome-at",
+        served = served_of(self.settings)
+        asked = (
+            load_config(config)
+            if config is not None
+            else TrainConfig.from_dict(served.facts.get("config", {}))
+        )
+        progress("reading the tables", 0, 1)
+        past = read_past(
+            source,
+            outcomes,
+            asked,
+            key=key,
+            created_at=created_at,
+            outcome_at=outcome_at,
+            consent=consent,
+        )
+        progress("reading the tables", 1, 1)
+        found = Brought()
+        done, total = 0, past.n_leads + len(past.reports)
+        with opened_memory(self.settings) as memory:
+            served = served.under(memory.policy())
+            parts = chain(
+                ((part, []) for part in in_parts(past.arrivals, PART)),
+                (([], part) for part in in_parts(past.reports, PART)),
             )
-    ids, moments = plain_columns(frame, [key, outcome_at])
-    words: list[Any] = [str(Outcome.WON)] * len(frame)
-    for name in map(str, frame.columns):
-        [column] = plain_columns(frame, [name])
-        if {text_of(value) for value in column[:200]} <= _WORDS:
-            words = column
-            break
-    for lead_id, moment, word in zip(ids, moments, words, strict=True):
-        at, text = _moment(moment), text_of(word)
-        if at is not None and text in _WORDS and text_of(lead_id) is not None:
-            yield Report(str(text_of(lead_id)), Outcome(text), at, by="import")
-
-
-def _moment(value: Any) -> datetime | None:
-    found = moment_of(value)
-    if not isinstance(found, datetime):
-        return None
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
-
-
-def _yes(value: Any) -> bool | None:
-    text = text_of(value)
-    if text is None:
-        return None
-    return text.lower() in ("1", "true", "yes", "y", "ja")
+            for arrivals, reports in parts:
+                found.add(bring(memory, served, arrivals, reports))
+                done += len(arrivals) + len(reports)
+                progress("bringing in", done, total)
+        return {"model_version": served.versions.model, **found.as_dict()}

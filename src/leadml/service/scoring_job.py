@@ -49,14 +49,13 @@ def run(home: Path) -> None:
 
 
 def _score(home: Path) -> dict[str, Any]:
-    from leadml.datasets.read import read_table
     from leadml.datasets.write import write_parts
-    from leadml.service.files import answer_table, refuse_missing_columns
-    from leadml.service.service import Leadml
+    from leadml.service.files import answer_table, read_leads, refuse_missing_columns
+    from leadml.service.scoring import served_as_answered
     from leadml.settings import Settings
 
     asked = read_json(home / "job.json")
-    served = Leadml(Settings()).served_as_answered()
+    served = served_as_answered(Settings())
     schema = served.scorer.schema
     progress: dict[str, Any] = {
         "state": "running",
@@ -67,8 +66,7 @@ def _score(home: Path) -> dict[str, Any]:
         "policy_version": served.versions.policy,
     }
     write_json(home / "progress", progress)
-    texts = [c.source for c in schema.columns if c.kind == "category" or c.derive]
-    frame = read_table(home / "input", text=texts)
+    frame = read_leads(home / "input", schema)
     if not asked["allow_missing"]:
         refuse_missing_columns(frame, schema)
     progress["rows"] = len(frame)

@@ -11,8 +11,12 @@ from typing import Any, Final
 from leadml.errors import NoModel
 from leadml.leads.vocabulary import Outcome
 from leadml.service.answers import Exact, answers
+from leadml.service.history import in_parts
 from leadml.service.memory import Memory, decision_of
-from leadml.service.serving import Served, Serving
+from leadml.service.models import served_of
+from leadml.service.opening import opened_memory
+from leadml.service.serving import Served
+from leadml.service.slim import need_training
 from leadml.settings import Settings
 from leadml.store import Decision, Report
 from leadml.store.records import new_id
@@ -34,7 +38,7 @@ REASONS: Final = (
     "Cannot be reached",
     "Already a customer",
 )
-_CHUNK: Final = 500
+PART: Final = 500
 _FIRST: Final = (
     *("Northwind", "Brightwater", "Saltmarsh", "Tidewell", "Copperleaf", "Harbour Lane", "Kestrel"),
     *("Fernhill", "Oakridge", "Silverline", "Bluefield", "Stonebridge", "Larkspur", "Juniper"),
@@ -52,8 +56,9 @@ _COUNTS: Final = ("page_views_30d", "pricing_page_views_30d", "emails_opened_30d
 def seed_memory(settings: Settings, n_leads: int, seed: int) -> dict[str, int]:
     """Simulate the past months of a company and record them as the API would.
 
-    Other leads than those of any training with another seed, of the same kind: what the
-    model promises can be held against what happens to them.
+    Nothing is added where decisions are remembered already. The leads are others than those
+    of any training with another seed, of the same kind: what the model promises can be held
+    against what happens to them.
 
     Parameters
     ----------
@@ -74,28 +79,24 @@ def seed_memory(settings: Settings, n_leads: int, seed: int) -> dict[str, int]:
     NoModel
         Nothing can be served yet.
     """
+    need_training()
     from leadml.datasets.simulate import simulate
 
-    serving = Serving.of(settings, trial=False)
-    serving.refresh()
-    served = serving.current()
-    now = datetime.now(UTC)
-    history = simulate(n_leads, seed=seed, months=MONTHS, end=now)
-    chance = random.Random(seed)
-    rows = [_row(row) for row in history.leads.to_dict("records")]
-    memory = Memory(settings)
-    store = memory.open()
-    try:
-        n_decisions = 0
-        for decisions in _chunks(_decisions(served, memory, rows, chance, now)):
+    with opened_memory(settings) as memory:
+        store = memory.require()
+        if store.first_decision() is not None:
+            return {"leads": 0, "decisions": 0, "outcomes": 0}
+        served = served_of(settings)
+        now = datetime.now(UTC)
+        history = simulate(n_leads, seed=seed, months=MONTHS, end=now)
+        chance = random.Random(seed)
+        rows = [_row(row) for row in history.leads.to_dict("records")]
+        n_decisions = n_outcomes = 0
+        for decisions in in_parts(_decisions(served, memory, rows, chance, now), PART):
             store.record_decisions(decisions)
             n_decisions += len(decisions)
-        n_outcomes = 0
-        for reports in _chunks(_reports(history.outcomes.to_dict("records"), chance, now)):
+        for reports in in_parts(_reports(history.outcomes.to_dict("records"), chance, now), PART):
             n_outcomes += sum(came.error is None for came in store.record_reports(reports))
-    finally:
-        memory.close()
-        serving.close()
     if not n_decisions:
         raise NoModel("no simulated lead could be scored", fix="train on a simulated history")
     return {"leads": len(rows), "decisions": n_decisions, "outcomes": n_outcomes}
@@ -185,17 +186,6 @@ def _reports(
             reason=chance.choices(REASONS, (5, 4, 3, 3, 2, 1))[0] if rejected else None,
             by=chance.choice(people),
         )
-
-
-def _chunks(items: Iterator[Any]) -> Iterator[list[Any]]:
-    chunk: list[Any] = []
-    for item in items:
-        chunk.append(item)
-        if len(chunk) == _CHUNK:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
 
 
 def _consent(value: Any) -> bool | None:
