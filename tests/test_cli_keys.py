@@ -43,6 +43,14 @@ def test_a_key_is_shown_once_and_opens_what_it_should(url: str) -> None:
     store.close()
 
 
+def test_a_key_stands_alone_on_stdout(url: str) -> None:
+    """`KEY=$(leadml keys create …)` takes the key and nothing else; the note is for people."""
+    asked = ["keys", "create", "--scope", "score", "--name", "crm"]
+    found = CliRunner().invoke(app, asked)
+    assert re.fullmatch(r"leadml_[0-9a-f]{12}_[A-Za-z0-9_-]{43}\n", found.stdout)
+    assert "Shown this once" in found.stderr
+
+
 def test_rotation_and_revocation(url: str) -> None:
     """A successor has the same scopes, and both end when they are told to."""
     made = json.loads(run("create", "--scope", "score", "--name", "crm", "--json"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from leadml.cli.console import failing_in_one_sentence, say
+from leadml.cli.console import failing_in_one_sentence, say, warn
 from leadml.cli.memory import opened_store
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def _made(text: str, key: Key, as_json: bool) -> None:
         say(json.dumps({"key": text, **key.as_dict()}))
         return
     say(text)
-    say(f"Shown this once. {_told(key.as_dict())}")
+    warn(f"Shown this once. {_told(key.as_dict())}")
 
 
 def _told(key: dict[str, Any]) -> str:
@@ -114,7 +114,7 @@ def rotate(
 
 @app.command("revoke")
 def revoke(prefix: Prefix, as_json: AsJson = False) -> None:
-    """Close a key for good: within 5 seconds in every running server.
+    """Close a key for good: within two seconds in every running server.
 
     \b
     Example:

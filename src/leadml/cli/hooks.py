@@ -59,7 +59,7 @@ def _with_secret(found: dict[str, Any], as_json: bool) -> None:
         say(json.dumps(found))
         return
     say(found["secret"])
-    say(f"Shown this once; the receiver verifies by it. {_told(found)}")
+    warn(f"Shown this once; the receiver verifies by it. {_told(found)}")
 
 
 def _options(texts: list[str]) -> dict[str, Any]:
