@@ -248,6 +248,55 @@ def test_a_removed_person_is_out_at_once(world: World) -> None:
         assert browser.get("/model").status_code == 303
 
 
+def test_one_changes_ones_own_password(world: World) -> None:
+    """The old one is asked for; other sessions end, this one goes on, and all of it is audited."""
+    store, better = world.store, "four ripe cherries"
+    store.people.add("carl", PASSWORD, "viewer")
+    with world.browser("carl") as elsewhere, world.browser("carl") as here:
+        page = here.get("/account")
+        assert "Signed in as carl" in page.text
+        assert "/account" in here.get("/model").text
+        form = {"csrf": world.proof(here, "/account"), "old": PASSWORD, "new": better}
+        for wrong, said in (
+            ({"again": better + "!"}, "The new passwords differ."),
+            ({"old": "not mine at all", "again": better}, "The present password is not right."),
+            ({"new": "short", "again": "short"}, "has 10 to 512 characters."),
+        ):
+            answer = here.post("/account", data=form | wrong)
+            assert answer.status_code in (403, 422), wrong
+            assert said in answer.text
+        assert here.post("/account", data={**form, "csrf": "x", "again": better}).status_code == 403
+        answer = here.post("/account", data=form | {"again": better})
+        assert answer.status_code == 303
+        assert "Your password is changed." in here.get(answer.headers["location"]).text
+        assert elsewhere.get("/account").status_code == 303  # to the sign-in
+    with world.browser() as later:
+        assert (
+            later.post("/sign-in", data={"name": "carl", "password": PASSWORD}).status_code == 403
+        )
+        assert later.post("/sign-in", data={"name": "carl", "password": better}).status_code == 303
+    changed = [e for e in store.audit_log() if e["action"] == "user.password"]
+    assert changed[-1]["actor"] == "carl"
+    store.people.remove("carl")
+
+
+def test_an_address_without_a_page_tells_strangers_nothing(world: World) -> None:
+    """Who is not signed in gets a page without model, lines or navigation."""
+    with world.browser() as stranger:
+        lost = stranger.get("/wp-login.php")
+    assert lost.status_code == 404
+    assert "There is no page at this address." in lost.text
+    assert "/thresholds" not in lost.text
+    assert "Policy" not in lost.text
+
+
+def test_a_key_has_no_account(world: World) -> None:
+    """The account belongs to people; a program is told so."""
+    with world.browser(Authorization=f"Bearer {world.key}") as program:
+        assert program.get("/account").status_code == 404
+        assert program.post("/account", data={"csrf": ""}).status_code in (403, 404)
+
+
 def test_wrong_passwords_are_answered_and_slowed(world: World) -> None:
     """Wrong names and passwords get the same page; after five the next one waits."""
     with world.browser() as browser:

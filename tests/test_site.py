@@ -348,6 +348,12 @@ def test_failures_are_pages_for_people_and_problems_for_programs(place: Place) -
     assert place.get("/leads?after=zzz").status_code == 422
     assert place.get("/thresholds?basis=capacity&capacity_per_week=many").status_code == 422
     assert place.get("/model?version=77").status_code == 404
+    lost = place.get("/nothing/here")
+    assert lost.status_code == 404
+    assert "There is no page at this address." in lost.text
+    told = httpx.get(f"{place.address}/nothing/here")
+    assert told.json()["code"] == "not_found"
+    assert httpx.post(f"{place.address}/nothing", headers=HTML).json()["code"] == "not_found"
 
 
 def test_pages_of_leads_follow_each_other(place: Place) -> None:

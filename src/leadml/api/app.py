@@ -243,10 +243,11 @@ def create_app(
     }
     app.state.entries = tuple(entries)
     app.state.memory = memory
+
     async def lost(request: Request, failure: Exception) -> Any:
         """People get a page; every other failure is left to the gate."""
         known = isinstance(failure, HTTPException) and failure.status_code == 404
-        if not known or not is_read_by_people(request.scope):
+        if not known or request.method != "GET" or not is_read_by_people(request.scope):
             raise failure
         return pages.lost
 

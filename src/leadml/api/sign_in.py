@@ -1,10 +1,10 @@
-"""The page on which people sign in."""
+"""The pages on which people sign in, see who they are, change their password."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -12,11 +12,19 @@ from urllib.parse import parse_qsl
 from starlette.types import Receive, Scope, Send
 
 from leadml.api.door import refuse_foreign
-from leadml.api.sessions import Sessions, ended, issued, token_in
-from leadml.api.site import GUARDS, SiteRoutes
+from leadml.api.sessions import Sessions, ended, issued, signed_in, token_in
+from leadml.api.site import GUARDS, SiteRoutes, csrf_cookie, is_read_by_people
 from leadml.api.table import OPEN, Entry
-from leadml.errors import LeadmlError, Overloaded, SignInFailed, SignInThrottled
+from leadml.errors import (
+    ConfigError,
+    LeadmlError,
+    NotFound,
+    Overloaded,
+    SignInFailed,
+    SignInThrottled,
+)
 from leadml.reports.site.render import render_page
+from leadml.reports.site.texts import say
 from leadml.service.site import Site
 from leadml.settings import Settings
 
@@ -40,7 +48,7 @@ def next_of(text: str) -> str:
 
 
 class SignInRoutes(SiteRoutes):
-    """Signing in and out.
+    """Signing in and out, and one's own account.
 
     Parameters
     ----------
@@ -64,6 +72,8 @@ class SignInRoutes(SiteRoutes):
         yield Entry("/sign-in", "GET", self.page, OPEN, "", refused=self.refused)
         yield Entry("/sign-in", "POST", self.sign_in, OPEN, "", refused=self.refused)
         yield Entry("/sign-out", "POST", self.sign_out, OPEN, "", refused=self.refused)
+        yield Entry("/account", "GET", self.account, "read", "", refused=self.refused)
+        yield Entry("/account", "POST", self.change, "read", "", refused=self.refused)
 
     async def page(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The form; who is signed in already goes on."""
@@ -87,7 +97,7 @@ class SignInRoutes(SiteRoutes):
         try:
             token = await self._token(name, password, client[0] if client else "")
         except (SignInFailed, SignInThrottled) as error:
-            if not _is_read_by_people(scope):
+            if not is_read_by_people(scope):
                 raise
             await self._ask(scope, send, goal, name=name, fault=error)
             return
@@ -102,17 +112,67 @@ class SignInRoutes(SiteRoutes):
             await asyncio.to_thread(store.people.sign_out, token)
         await _see(send, "/sign-in?left=1", ended(scope, self.public_url))
 
+    async def account(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Who one is, and the form for another password."""
+        if signed_in(scope) is None and self.door.guarded is not False:
+            raise _no_person()
+        await self._tell(scope, send)
+
+    async def change(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Change one's own password; all sessions of the person end, this one goes on anew."""
+        form = await self._form(scope, receive)
+        person = signed_in(scope)
+        if person is None:
+            raise _no_person()
+        if form.get("new") != form.get("again"):
+            await self._tell(scope, send, fault=ConfigError(say("account.differ")))
+            return
+        name, old, new = person.session.name, form.get("old", ""), form.get("new", "")
+        client = scope.get("client")
+        people = self.door.memory.require().people
+
+        def renewed() -> str:
+            people.sign_in(name, old, client[0] if client else "")
+            people.set_password(name, new, by=name)
+            return people.sign_in(name, new)[0]
+
+        try:
+            token = await self._alone(renewed)
+        except (SignInFailed, SignInThrottled, ConfigError) as error:
+            await self._tell(scope, send, fault=error)
+            return
+        await _see(send, "/account?done=password", issued(scope, token, self.public_url))
+
+    async def _tell(self, scope: Scope, send: Send, fault: LeadmlError | None = None) -> None:
+        person = signed_in(scope)
+        facts: dict[str, Any] = {"page": "account", "name": "", "role": "", "fault": ""}
+        if person is not None:
+            facts |= {"name": person.session.name, "role": person.session.role}
+        if isinstance(fault, SignInFailed):
+            facts["fault"] = say("account.wrong")
+        elif isinstance(fault, SignInThrottled):
+            facts["fault"] = say("sign_in.wait", n=fault.retry_after_s)
+        elif fault is not None:
+            facts["fault"] = fault.detail
+        around = self._around(scope) | {"facts_address": "", "frame": self.site.frame()}
+        write = partial(render_page, "account", facts, around)
+        body = (await asyncio.to_thread(write)).encode()
+        await _send(send, 200 if fault is None else fault.status, body, csrf_cookie(around))
+
     async def _token(self, name: str, password: str, address: str) -> str:
         people = self.door.memory.require().people
+        return await self._alone(lambda: people.sign_in(name, password, address)[0])
+
+    async def _alone(self, run: Callable[[], str]) -> str:
+        """What hashes passwords runs one at a time, while few wait."""
         if self._waiting >= MOST_WAITING:
             raise Overloaded("too many people sign in at once", fix="try again in a second")
         self._waiting += 1
         try:
             async with self._one:
-                found = await asyncio.to_thread(people.sign_in, name, password, address)
+                return await asyncio.to_thread(run)
         finally:
             self._waiting -= 1
-        return found[0]
 
     async def _ask(
         self,
@@ -142,10 +202,6 @@ class SignInRoutes(SiteRoutes):
         await _send(send, 200 if fault is None else fault.status, body, headers)
 
 
-def _is_read_by_people(scope: Scope) -> bool:
-    return any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])
-
-
 async def _see(send: Send, path: str, *headers: tuple[bytes, bytes]) -> None:
     """Go on to another page."""
     await _send(send, 303, b"", [(b"location", path.encode("ascii")), *headers])
@@ -168,3 +224,7 @@ async def _send(
         }
     )
     await send({"type": "http.response.body", "body": body})
+
+
+def _no_person() -> NotFound:
+    return NotFound(say("account.nobody"), fix=say("account.nobody_fix"))

@@ -34,7 +34,7 @@ from leadml.reports.site.texts import TEXTS, say
 from leadml.service.site import Site
 from leadml.settings import Settings
 
-__all__ = ["GUARDS", "POLICY", "SiteRoutes"]
+__all__ = ["GUARDS", "POLICY", "SiteRoutes", "csrf_cookie", "is_read_by_people"]
 
 POLICY: Final = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
@@ -224,7 +224,9 @@ class SiteRoutes:
         around = self._around(scope)
         body = await asyncio.to_thread(self._written, page, told, around, as_json)
         kind = b"application/json" if as_json else b"text/html; charset=utf-8"
-        await _answer(send, 200, body, kind, [(b"cache-control", b"no-store"), *_cookies(around)])
+        await _answer(
+            send, 200, body, kind, [(b"cache-control", b"no-store"), *csrf_cookie(around)]
+        )
 
     def _written(self, page: str, told: Callable[[], Facts], around: Facts, as_json: bool) -> bytes:
         facts = told()
@@ -285,24 +287,31 @@ class SiteRoutes:
 
     async def refused(self, scope: Scope, receive: Receive, send: Send, error: LeadmlError) -> None:
         """A failure as a page, or as a problem document for programs."""
-        if _wants_json(scope) or "text/html" not in _header(scope, b"accept"):
+        if _wants_json(scope) or not is_read_by_people(scope):
             request_id = scope.get("leadml.request_id") or request_id_of(scope)
             await send_problem(send, error, request_id)
             return
         if type(error) is Unauthorized and scope["method"] == "GET":
             await self._to_sign_in(scope, send)
             return
+        await self._fault(scope, send, error, {"frame": self.site.frame()})
+
+    async def lost(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """An address at which nothing is, as a page; it tells nothing to whoever is not let in."""
+        error = NotFound(say("fault.lost"), fix=say("fault.lost_fix"))
+        around = {"frame": None, "person": None, "bare": self.door.guarded is not False}
+        await self._fault(scope, send, error, around)
+
+    async def _fault(self, scope: Scope, send: Send, error: LeadmlError, more: Facts) -> None:
         fault = {"title": error.title, "detail": error.detail, "fix": error.fix or ""}
-        around = self._around(scope)
-        around["frame"] = self.site.frame()
-        around["facts_address"] = ""
+        around = self._around(scope) | {"facts_address": ""} | more
         body = render_fault(fault, around).encode()
         await _answer(
             send,
             error.status,
             body,
             b"text/html; charset=utf-8",
-            [(b"cache-control", b"no-store"), *_cookies(around)],
+            [(b"cache-control", b"no-store"), *csrf_cookie(around)],
         )
 
     async def _to_sign_in(self, scope: Scope, send: Send) -> None:
@@ -320,6 +329,11 @@ class SiteRoutes:
             return
         location = f"/sign-in?{urlencode({'next': path})}".encode()
         await _answer(send, 303, b"", b"text/plain", [(b"location", location)])
+
+
+def is_read_by_people(scope: Scope) -> bool:
+    """Whether a browser asks for a page, not a program for an answer."""
+    return "text/html" in _header(scope, b"accept")
 
 
 _AGAIN: Final = (
@@ -391,7 +405,8 @@ def _header(scope: Scope, name: bytes) -> str:
     return next((v.decode("latin-1") for k, v in scope["headers"] if k == name), "")
 
 
-def _cookies(around: Facts) -> list[tuple[bytes, bytes]]:
+def csrf_cookie(around: Facts) -> list[tuple[bytes, bytes]]:
+    """The header that keeps the token of a page's forms, where it is new."""
     if not around["csrf_fresh"]:
         return []
     said = f"{CSRF}={around['csrf']}; Path=/; HttpOnly; SameSite=Strict"

@@ -150,9 +150,9 @@ def _range(low: float | None, high: float | None, counts: bool) -> str:
         if first is not None and first == last:
             return words.plain_number(first)
         low, high = first, last
-    if low is None and high is None:
-        return say("model.any")
     if low is None:
+        if high is None:
+            return say("model.any")
         return "0" if counts and high == 0 else say("model.at_most", n=words.plain_number(high))
     if high is None:
         key = "model.at_least" if counts else "model.over"

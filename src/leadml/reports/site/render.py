@@ -40,6 +40,7 @@ _VIEWS: Final[Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] = {
     "model": model_page,
     "versions": versions_page,
     "sign_in": dict,
+    "account": dict,
 }
 
 
@@ -113,6 +114,12 @@ def _tidy(text: str) -> str:
     return _ISO_DAY.sub(lambda found: words.day(found[0]), words.tidy(text))
 
 
+def _sentence(text: str) -> str:
+    """A failure's words as a sentence: a capital first, a stop at the end."""
+    said = _tidy(text).strip()
+    return said[:1].upper() + said[1:] + ("" if said[-1:] in ".!?" else ".")
+
+
 @lru_cache(maxsize=1)
 def _environment() -> jinja2.Environment:
     made = jinja2.Environment(
@@ -126,6 +133,7 @@ def _environment() -> jinja2.Environment:
     made.globals["t"] = say
     made.filters["drawing"] = Markup  # SVG of our own making, escaped where it was drawn
     made.filters["tidy"] = _tidy
+    made.filters["sentence"] = _sentence
     made.filters["day"] = words.day
     return made
 

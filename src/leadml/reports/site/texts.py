@@ -17,7 +17,7 @@ TEXTS: Final[Mapping[str, str]] = {
     # around every page
     "frame.skip": "Skip to content",
     "frame.pages": "Pages",
-    "frame.signed": "{name}",
+    "frame.account": "Your account: {name}",
     "frame.sign_out": "Sign out",
     "frame.theme_auto": "Colours: as the system. Change to light",
     "frame.theme_light": "Colours: light. Change to dark",
@@ -38,6 +38,9 @@ TEXTS: Final[Mapping[str, str]] = {
     "nav.model": "Model",
     "nav.versions": "Versions",
     "fault.home": "To the overview",
+    "fault.leads": "Search the leads",
+    "fault.lost": "there is no page at this address",
+    "fault.lost_fix": "check the address, or begin at the overview",
     # model
     "model.title": "Model {version}",
     "model.not_served": "This version is not the one that scores leads now.",
@@ -556,7 +559,27 @@ TEXTS: Final[Mapping[str, str]] = {
     "sign_in.hint": "Whoever runs the server makes accounts with “leadml users add NAME” and "
     "gives a new password with “leadml users password NAME”. A session ends after twelve hours "
     "without use.",
+    # one's own account
+    "account.title": "Your account",
+    "account.signed": "Signed in as {name}",
+    "account.role_viewer": "Viewer: sees every page.",
+    "account.role_manager": "Manager: sees every page, says what became of leads, moves the lines.",
+    "account.role_admin": "Administrator: may do everything.",
+    "account.password": "Change your password",
+    "account.password_sub": "You stay signed in here; everywhere else you are signed out.",
+    "account.old": "Present password",
+    "account.new": "New password",
+    "account.new_note": "10 characters or more; a few words are easy to keep in mind",
+    "account.again": "New password once more",
+    "account.do": "Change it",
+    "account.wrong": "The present password is not right. Try again.",
+    "account.differ": "The new passwords differ. Type the same twice.",
+    "account.nobody": "only people have a password here",
+    "account.nobody_fix": "sign in by name; a key is changed with leadml keys",
+    "account.open": "Nobody signs in here yet",
+    "account.open_body": "The server answers without asking who it is, until there is an account:",
     # what happened after a button
+    "done.password": "Your password is changed.",
     "done.reported": "Noted. The lead stands at {version} now.",
     "done.saved": "Policy {version} holds from now on; leads follow at their next score.",
     "done.promoted": "Version {version} is the champion; it serves within seconds.",
