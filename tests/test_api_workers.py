@@ -89,8 +89,12 @@ def test_dead_worker_is_replaced(models: Path) -> None:
 
 
 def test_workers_do_not_outlive_who_started_them(models: Path) -> None:
-    """A supervisor that is killed outright leaves no worker behind, and the port is free."""
-    with running(models, LEADML_WORKERS="2", LEADML_DRAIN_S="0.1") as (process, address, _):
+    """A supervisor that is killed leaves no worker and no folder behind, and the port is free."""
+    place = models / "temporary"
+    place.mkdir()
+    more = {"LEADML_WORKERS": "2", "LEADML_DRAIN_S": "0.1", "TMPDIR": str(place)}
+    with running(models, **more) as (process, address, _):
+        assert list(place.iterdir())
         workers = children(process.pid)
         assert httpx.post(address + "/v1/score", json=LEAD).status_code == 200
         process.kill()
@@ -99,6 +103,7 @@ def test_workers_do_not_outlive_who_started_them(models: Path) -> None:
         while any(_runs(pid) for pid in workers):
             assert time.monotonic() < deadline
             time.sleep(0.1)
+        assert list(place.iterdir()) == []
         with pytest.raises(httpx.ConnectError):
             httpx.post(address + "/v1/score", json=LEAD)
 

@@ -26,7 +26,7 @@ from prometheus_client.core import (
 
 from leadml.scorecard import Warned
 
-__all__ = ["BUCKETS_S", "LAST_SCORES", "Metrics", "Tally", "tally_of", "warning_key"]
+__all__ = ["BUCKETS_S", "LAST_SCORES", "Metrics", "Tally", "is_running", "tally_of", "warning_key"]
 
 BUCKETS_S: Final = (
     *(0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01),
@@ -200,7 +200,7 @@ class Metrics:
             for path in self.exchange.glob("*.json"):
                 if path.stem not in found:
                     found[path.stem] = json.loads(path.read_text("utf-8"))
-                    if not _lives(int(path.stem)):
+                    if not is_running(int(path.stem)):
                         found[path.stem] |= _ENDED
         return found
 
@@ -216,7 +216,8 @@ _ENDED: Final = {
 }
 
 
-def _lives(process: int) -> bool:
+def is_running(process: int) -> bool:
+    """Whether a process of this id is there."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -21,7 +21,7 @@ from leadml.api.app import create_app
 from leadml.api.gate import is_loopback
 from leadml.api.log import configure
 from leadml.api.protocol import Protocol
-from leadml.api.workers import end_with_parent, supervise
+from leadml.api.workers import clear_up, end_with_parent, supervise
 from leadml.errors import ConfigError, KeysMissing, StoreUnavailable
 from leadml.registry.place import sqlite_path
 from leadml.service.memory import Memory
@@ -163,7 +163,10 @@ def _work(handle: int, exchange: Path, parent: int) -> None:
     with socket.socket(fileno=handle) as listener:
         ready = exchange / f"{os.getpid()}.ready"
         end_with_parent(parent, settings)
-        _serve(settings, listener, ready.touch, exchange=exchange)
+        try:
+            _serve(settings, listener, ready.touch, exchange=exchange)
+        finally:
+            clear_up(parent, exchange)
 
 
 class _Server(uvicorn.Server):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,10 +17,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
+from leadml.api.metrics import is_running
 from leadml.errors import ConfigError
 from leadml.settings import Settings
 
-__all__ = ["end_with_parent", "supervise"]
+__all__ = ["clear_up", "end_with_parent", "supervise"]
 
 START_S: Final = 30.0
 """Longest wait for all workers to serve, in seconds."""
@@ -97,6 +99,23 @@ def end_with_parent(parent: int, settings: Settings) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     threading.Thread(target=watch, name="leadml-parent", daemon=True).start()
+
+
+def clear_up(parent: int, exchange: Path) -> None:
+    """Remove the folder of a supervisor that is gone; the last of its workers does.
+
+    Parameters
+    ----------
+    parent
+        Process id of the supervisor, which removes the folder itself while it lives.
+    exchange
+        The folder, in which this worker is done.
+    """
+    if os.getppid() == parent:
+        return
+    (exchange / f"{os.getpid()}.ready").unlink(missing_ok=True)
+    if not any(is_running(int(path.stem)) for path in exchange.glob("*.ready")):
+        shutil.rmtree(exchange, ignore_errors=True)  # of two that are last, one finds nothing
 
 
 def _allowed_s(settings: Settings) -> float:
