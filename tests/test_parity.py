@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from leadml import LeadScorer
 from leadml.api.metrics import Metrics
-from leadml.api.routes import score_body, scores_body, scores_written
+from leadml.api.routes import score_drafted, scores_body, scores_written
 from leadml.api.written import Pen
 from leadml.datasets.read import read_table
 from leadml.errors import InvalidField, UnknownField
@@ -120,9 +120,9 @@ def test_leads_that_cannot_be_read_are_refused(
     """I6: no known field at all, or text where a number belongs, is refused by name."""
     served = Served.of("leads", "1", model[1])
     with pytest.raises(UnknownField):
-        score_body(served, b'{"lead": {}}', 5)
+        score_drafted(Pen(served), b'{"lead": {}}', 5)
     with pytest.raises(InvalidField) as caught:
-        score_body(served, b'{"lead": {"visits": "many"}}', 5)
+        score_drafted(Pen(served), b'{"lead": {"visits": "many"}}', 5)
     assert caught.value.pointer == "/lead/visits"
 
 
@@ -158,7 +158,7 @@ def test_the_form_of_a_lead_changes_nothing(
     plain = {"visits": visits, "source": text, "city": text}
     shaped = dict(zip(plain, (form(v) for form, v in zip(forms, plain.values(), strict=True))))  # noqa: B905
     shaped = {name: shaped[name] for name in order}
-    expected = Pen(served).one("L1", plain, None).body
-    assert Pen(served).one("L1", shaped, None).body == expected
+    expected = b"".join(Pen(served).one("L1", plain, None).pieces)
+    assert b"".join(Pen(served).one("L1", shaped, None).pieces) == expected
     ((among,), _) = Pen(served).many(["L1"], [shaped], None)
     assert among == expected

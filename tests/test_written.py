@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +20,17 @@ from hypothesis import strategies as st
 from leadml.api import written
 from leadml.api.bodies import parse
 from leadml.api.metrics import tally_of
-from leadml.api.routes import score_body, score_written, scores_body, scores_bytes, scores_written
+from leadml.api.routes import mark_all, score_drafted, scores_body, scores_bytes, scores_written
 from leadml.api.written import KEPT, Pen
 from leadml.errors import LeadmlError
+from leadml.leads import Stage
 from leadml.registry.bundle import read_bundle
 from leadml.scorecard import reasons_of
 from leadml.service.answers import WARNINGS_SHOWN, answer
+from leadml.service.memory import Memory
 from leadml.service.serving import Served
+from leadml.settings import Settings
+from leadml.store import Recorded
 
 SERVED = Served.of("leads", "7", held.bundle())
 LEADS = hand_made.leads(60)
@@ -72,6 +78,14 @@ def body_of(leads: list[Any]) -> bytes:
     return json.dumps({"leads": leads}).encode("utf-8")
 
 
+def answered(lead: Any, limit: int | None) -> dict[str, Any]:
+    """The answer to one lead, to be encoded."""
+    known = lead.get("lead_id")
+    lead_id = None if known is None else str(known)
+    fields = parse(json.dumps(lead["lead"]).encode("utf-8"))
+    return answer(SERVED.scorer, SERVED.policy, SERVED.versions, lead_id, fields, limit)
+
+
 def sendable(leads: Any) -> bool:
     """Whether a body with these leads passes the door."""
     try:
@@ -103,17 +117,67 @@ def test_one_lead_has_the_bytes_it_has_among_others(lead: Any, limit: int | None
     result = json.loads(among)["results"][1]
     if "error" in result:
         with pytest.raises(LeadmlError) as caught:
-            score_written(pen, body, limit)
+            score_drafted(pen, body, limit)
         assert written.row_error(caught.value) == result["error"]
         return
-    alone = score_written(pen, body, limit)
-    assert alone.body == orjson.dumps(score_body(SERVED, body, limit)[0])
+    alone = pen.unrecorded(score_drafted(pen, body, limit)[0])
+    assert alone.body == orjson.dumps(answered(lead, limit))
     assert alone.body in among
     shown = json.loads(alone.body)
     assert (alone.proposed_stage, alone.probability) == (
         shown["proposed_stage"],
         shown["probability"],
     )
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    SOUND.filter(lambda lead: sendable([lead])),
+    LIMITS,
+    st.sampled_from(Stage),
+    st.booleans(),
+    st.booleans(),
+)
+@example({"lead": {"employees": 3, "x": 1}}, 0, Stage.SAL, False, False)
+def test_a_recorded_answer_has_the_bytes_of_a_marked_one(
+    lead: Any, limit: int | None, stage: Stage, kept: bool, may_contact: bool
+) -> None:
+    """Stage, decision and late warnings stand where plain encoding puts them, singly or not."""
+    pen, body = Pen(SERVED), json.dumps(lead).encode("utf-8")
+    try:
+        expected = answered(lead, limit)
+    except LeadmlError:
+        return
+    recorded = Recorded("dec_1", stage, Stage.COLD, kept=kept, may_contact=may_contact)
+    found = pen.recorded(score_drafted(pen, body, limit)[0], recorded)
+    lost = pen.lost(score_drafted(pen, body, limit)[0])
+    assert json.loads(lost.body) == {**expected, "persisted": False}
+    mark_all([expected], [recorded])
+    assert found.body == orjson.dumps(expected)
+    tally = tally_of([expected])
+    assert tally.stages == {found.proposed_stage: 1}
+    assert tally.probabilities == [found.probability]
+    counted = Counter(written.warning_key(one.code, one.field) for one in found.warnings)
+    if len(found.warnings) <= WARNINGS_SHOWN:
+        assert counted == tally.warned
+
+
+@settings(max_examples=200, deadline=None)
+@given(SOUND.filter(lambda lead: sendable([lead])), LIMITS, st.sampled_from([None, True, False]))
+def test_one_lead_leaves_the_decision_it_leaves_among_others(
+    lead: Any, limit: int | None, consent: bool | None
+) -> None:
+    """What is remembered of a lead is the same from /v1/score and /v1/scores."""
+    memory = Memory(Settings(database_url="", value_field="visits"))
+    asked = {**lead, "contact_consent": consent}
+    try:
+        _, alone = score_drafted(Pen(SERVED), json.dumps(asked).encode("utf-8"), limit, memory)
+    except LeadmlError:
+        return
+    among = scores_body(SERVED, body_of([asked]), limit, 9, memory).decisions[0]
+    told = [{"field": reason["field"], "text": reason["text"]} for reason in among.reasons]
+    same = {"at": alone.at, "decision_id": alone.decision_id, "reasons": told}
+    assert alone == replace(among, **same)
 
 
 @settings(max_examples=500, deadline=None)
@@ -125,9 +189,10 @@ def test_digits_are_those_of_python(points: tuple[float, ...]) -> None:
     (first, *_), _ = reasons_of(schema, points, raw, None)
     pen = Pen(SERVED)
     at = schema.names.index(first["field"])
-    before, behind = pen._said[at][raw[at]]
+    before, behind, said = pen._said[at][raw[at]]
     alone = before[1:] + b"".join(pen._figures(points[at], behind))
     assert alone == orjson.dumps(first)
+    assert first["text"].startswith(said)
     order = np.argsort(-np.abs(points), kind="stable")[:, None]
     readings = [np.array([value], dtype=object) for value in raw]
     pieces = pen._reasons(order, np.array(points)[order], readings)
@@ -168,7 +233,7 @@ def test_one_field_read_by_several_columns_is_warned_of_once() -> None:
     assert (fields[0], fields.count("created_at")) == ("industri", 1)
     assert not any(field.startswith("created_at.") for field in fields)
     pen = Pen(served)
-    assert pen.one(None, lead).body == orjson.dumps(expected)
+    assert pen.unrecorded(pen.one(None, lead)).body == orjson.dumps(expected)
     ((body,), tally) = pen.many([None], [lead])
     assert body == orjson.dumps(expected)
     assert tally == tally_of((expected,))

@@ -115,13 +115,6 @@ class Metrics:
         cells[bisect_left(BUCKETS_S, seconds)] += 1
         cells[-1] += seconds
 
-    def one(self, answer: dict[str, Any]) -> None:
-        """Count one answer of ``POST /v1/score``."""
-        self.stages[answer["proposed_stage"]] += 1
-        self._last.append(answer["probability"])
-        if answer["warnings"]:
-            self.add(tally_of((answer,))._replace(stages={}, probabilities=[]))
-
     def written(self, stage: str, probability: float, warnings: Sequence[Warned]) -> None:
         """Count one answer of ``POST /v1/score`` by its parts."""
         self.stages[stage] += 1

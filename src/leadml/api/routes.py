@@ -20,7 +20,7 @@ from leadml.api.metrics import Metrics, Tally, tally_of
 from leadml.api.problems import send_bytes
 from leadml.api.recorder import Recorder
 from leadml.api.table import OPEN, Entry
-from leadml.api.written import Pen, Written, refusal, row_error
+from leadml.api.written import Draft, Pen, refusal, row_error
 from leadml.errors import (
     Draining,
     InvalidBody,
@@ -34,11 +34,11 @@ from leadml.errors import (
     UnknownField,
 )
 from leadml.leads import Kind
-from leadml.service.answers import Exact, answered, answers
+from leadml.service.answers import Exact, answers
 from leadml.service.memory import Memory, decision_of, marked
 from leadml.service.serving import Served, Serving
 from leadml.settings import Settings
-from leadml.store import Decision
+from leadml.store import Decision, Recorded
 
 __all__ = [
     "LEAD_ID_SHOWN",
@@ -160,27 +160,18 @@ def _unknown_name(data: dict[str, Any], known: frozenset[str]) -> UnknownField:
     )
 
 
-def score_body(
-    served: Served, body: bytes, n_reasons: int | None, memory: Memory | None = None
-) -> tuple[dict[str, Any], Decision | None]:
+def score_drafted(
+    pen: Pen, body: bytes, n_reasons: int | None, memory: Memory | None = None
+) -> tuple[Draft, Decision | None]:
     """Answer the body of ``POST /v1/score``; raises the tree's request errors.
 
     With a memory the decision comes along, ready to be stored there.
     """
     lead_id, fields, consent = _lead_of(parse(body))
-    found, exact = answered(
-        served.scorer,
-        served.policy,
-        served.versions,
-        lead_id,
-        fields,
-        n_reasons,
-        exactly=memory is not None,
-    )
-    if exact is None or memory is None:
-        return found, None
-    value = memory.value_of(fields)
-    return found, decision_of(served, fields, consent, found, exact, value)
+    draft = pen.one(lead_id, fields, n_reasons)
+    if memory is None:
+        return draft, None
+    return draft, pen.decision(draft, fields, consent, memory.value_of(fields))
 
 
 def _listed(body: bytes, most: int) -> list[Any]:
@@ -272,6 +263,16 @@ def scores_body(
     return Scores(results, decisions)
 
 
+def mark_all(answers: Sequence[dict[str, Any]], recorded: Sequence[Recorded] | None) -> None:
+    """Write into answers what came of recording them; None where they were lost."""
+    if recorded is None:
+        for found in answers:
+            found["persisted"] = False
+        return
+    for found, kept in zip(answers, recorded, strict=True):
+        marked(found, kept)
+
+
 def scores_bytes(served: Served, results: list[dict[str, Any]]) -> tuple[bytes, Tally]:
     """The whole answer of ``POST /v1/scores``, and what to count."""
     whole = {
@@ -280,12 +281,6 @@ def scores_bytes(served: Served, results: list[dict[str, Any]]) -> tuple[bytes, 
         "results": results,
     }
     return orjson.dumps(whole), tally_of(results)
-
-
-def score_written(pen: Pen, body: bytes, n_reasons: int | None) -> Written:
-    """What :func:`score_body` answers, as bytes at once; nothing can be recorded of it."""
-    lead_id, fields, _ = _lead_of(parse(body))
-    return pen.one(lead_id, fields, n_reasons)
 
 
 def scores_written(pen: Pen, body: bytes, n_reasons: int | None, most: int) -> tuple[bytes, Tally]:
@@ -417,23 +412,18 @@ class Routes:
         n_reasons, record = options_of(scope["query_string"])
         record = record and self._remembers
         body = await read_body(scope, receive, self._limit, self._timeout_s)
-        if not record:
-            pen = self._pen_of(served)
-            if len(body) <= OFF_LOOP_BYTES:
-                written = score_written(pen, body, n_reasons)
-            else:
-                written = await self._off_loop(score_written, pen, body, n_reasons)
-            self.metrics.written(written.proposed_stage, written.probability, written.warnings)
-            await send_bytes(send, 200, written.body)
-            return
+        pen, memory = self._pen_of(served), self.memory if record else None
         if len(body) <= OFF_LOOP_BYTES:
-            found, decision = score_body(served, body, n_reasons, self.memory)
+            draft, decision = score_drafted(pen, body, n_reasons, memory)
         else:
-            found, decision = await self._off_loop(score_body, served, body, n_reasons, self.memory)
-        if decision is not None:
-            await self._remember((found,), (decision,))
-        self.metrics.one(found)
-        await send_bytes(send, 200, orjson.dumps(found))
+            draft, decision = await self._off_loop(score_drafted, pen, body, n_reasons, memory)
+        if decision is None:
+            found = pen.unrecorded(draft)
+        else:
+            kept = await self._remember((decision,))
+            found = pen.lost(draft) if kept is None else pen.recorded(draft, kept[0])
+        self.metrics.written(found.proposed_stage, found.probability, found.warnings)
+        await send_bytes(send, 200, found.body)
 
     async def scores(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Up to ``max_leads_per_request`` leads under one model version."""
@@ -451,8 +441,8 @@ class Routes:
                 scores_body, served, body, n_reasons, most, self.memory
             )
             if decisions:
-                made = [results[place] for place in decisions]
-                await self._remember(made, list(decisions.values()))
+                kept = await self._remember(list(decisions.values()))
+                mark_all([results[place] for place in decisions], kept)
             found, tally = await self._off_loop(scores_bytes, served, results)
         self.metrics.add(tally)
         await send_bytes(send, 200, found)
@@ -464,10 +454,8 @@ class Routes:
             pen = self._pen = Pen(served)
         return pen
 
-    async def _remember(
-        self, answers: Sequence[dict[str, Any]], decisions: Sequence[Decision]
-    ) -> None:
-        """Store decisions in one transaction, then say in the answers what came of it.
+    async def _remember(self, decisions: Sequence[Decision]) -> list[Recorded] | None:
+        """Store decisions in one transaction; None where they are lost and nobody minds.
 
         Raises
         ------
@@ -482,12 +470,9 @@ class Routes:
                 self.metrics.decisions["refused"] += len(decisions)
                 raise
             self.metrics.decisions["lost"] += len(decisions)
-            for found in answers:
-                found["persisted"] = False
-            return
-        for found, kept in zip(answers, recorded, strict=True):
-            marked(found, kept)
+            return None
         self.metrics.decisions["recorded"] += len(decisions)
+        return recorded
 
     def _refuse_if_full(self) -> None:
         """Take no further batch where as many as ``max_batches`` are at work."""

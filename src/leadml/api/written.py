@@ -23,19 +23,23 @@ from leadml.api.metrics import Tally, warning_key
 from leadml.errors import InvalidField, LeadmlError, UnknownField
 from leadml.leads.schema import Column
 from leadml.leads.values import text_of
-from leadml.scorecard import Batch, Warned, digits4, in_order
+from leadml.scorecard import Batch, Scored, Warned, digits4, in_order
 from leadml.scorecard.reasons import odds_words
 from leadml.scorecard.wording import BY_HAND, WORDS, digits_of
 from leadml.service.answers import (
     PLACES,
+    REASONS_KEPT,
     TEXT_SHOWN,
     WARNINGS_SHOWN,
+    Exact,
     refuse_unreadable,
     warnings_shown,
 )
+from leadml.service.memory import decision_of, found_by_recording
 from leadml.service.serving import Served
+from leadml.store import Decision, Recorded
 
-__all__ = ["Pen", "Written", "refusal", "row_error"]
+__all__ = ["Draft", "Pen", "Written", "refusal", "row_error"]
 
 KEPT: Final = 512
 """Values kept per column; further ones are encoded each time."""
@@ -57,6 +61,38 @@ class Written(NamedTuple):
     proposed_stage: str
     probability: float
     warnings: Sequence[Warned]
+
+
+class Draft(NamedTuple):
+    """One answer in pieces, of which recording it changes a few.
+
+    Parameters
+    ----------
+    pieces
+        JSON that only has to be joined; the third holds the stage, the last but one opens
+        the warnings, the last holds them.
+    rank
+        4 x score + lines passed.
+    fit, engagement
+        0–100.
+    scored
+        In full precision.
+    order
+        Columns by strength, strongest first.
+    words
+        What ends the texts of the reasons shown.
+    """
+
+    lead_id: str | None
+    pieces: list[bytes]
+    rank: int
+    probability: float
+    fit: int
+    engagement: int
+    warnings: Sequence[Warned]
+    scored: Scored
+    order: list[int]
+    words: list[bytes]
 
 
 class _Digits(dict[int, bytes]):
@@ -87,8 +123,11 @@ def _words(points: float) -> bytes:
     return orjson.dumps(": " + odds_words(points))[1:-1] + b'"}'
 
 
-class _Said(dict[Any, tuple[bytes, bytes]]):
-    """What stands before and behind the figures of a reason of one column, by its value."""
+class _Said(dict[Any, tuple[bytes, bytes, str]]):
+    """What stands before and behind the figures of a reason of one column, by its value.
+
+    The third is the beginning of the reason's text by itself.
+    """
 
     def __init__(self, column: Column) -> None:
         super().__init__()
@@ -96,7 +135,7 @@ class _Said(dict[Any, tuple[bytes, bytes]]):
         self._name = b',{"field":' + orjson.dumps(column.name)
         self._role = b',"role":' + orjson.dumps(column.role.value) + b',"text":'
 
-    def __missing__(self, raw: float | str | None) -> tuple[bytes, bytes]:
+    def __missing__(self, raw: float | str | None) -> tuple[bytes, bytes, str]:
         value = text_of(raw)
         said = self._column.say(value)
         before = self._name
@@ -107,7 +146,7 @@ class _Said(dict[Any, tuple[bytes, bytes]]):
                 shown = value[:TEXT_SHOWN] + "…"
                 said = said.replace(value, shown)
             before += b',"value":' + orjson.dumps(shown)
-        made = (before + b',"log_odds":', self._role + orjson.dumps(said)[:-1])
+        made = (before + b',"log_odds":', self._role + orjson.dumps(said)[:-1], said)
         if short and len(self) < KEPT:
             self[raw] = made
         return made
@@ -116,17 +155,20 @@ class _Said(dict[Any, tuple[bytes, bytes]]):
 class _Grades(dict[int, bytes]):
     """Score, grade and stages, by 4 x score + lines passed."""
 
-    def __missing__(self, key: int) -> bytes:
-        score, passed = divmod(key, len(PLACES))
-        grade, proposed, stage = PLACES[passed]
-        made = b',"score":%d,"grade":"%s","proposed_stage":"%s","stage":"%s","fit_score":' % (
-            score,
-            grade.encode(),
-            proposed.encode(),
-            stage.encode(),
-        )
-        self[key] = made
+    def __missing__(self, rank: int) -> bytes:
+        made = self[rank] = _graded(rank, PLACES[rank % len(PLACES)][2])
         return made
+
+
+def _graded(rank: int, stage: str) -> bytes:
+    score, passed = divmod(rank, len(PLACES))
+    grade, proposed, _ = PLACES[passed]
+    return b',"score":%d,"grade":"%s","proposed_stage":"%s","stage":"%s","fit_score":' % (
+        score,
+        grade.encode(),
+        proposed.encode(),
+        stage.encode(),
+    )
 
 
 class _Parts(dict[int, bytes]):
@@ -166,6 +208,7 @@ class Pen:
         self._scorer = scorer
         self._lines = (policy.nurture, policy.mql, policy.sql)
         self._said = [_Said(column) for column in scorer.schema.columns]
+        self._names = scorer.schema.names
         self._digits = _Digits()
         self._ratios = _Ratios()
         self._grades = _Grades()
@@ -179,10 +222,8 @@ class Pen:
 
     # --- one lead -------------------------------------------------------------------
 
-    def one(
-        self, lead_id: str | None, lead: Mapping[str, Any], n_reasons: int | None = 5
-    ) -> Written:
-        """The bytes of :func:`leadml.service.answers.answer`.
+    def one(self, lead_id: str | None, lead: Mapping[str, Any], n_reasons: int | None = 5) -> Draft:
+        """The answer of :func:`leadml.service.answers.answer`, to be finished.
 
         Raises
         ------
@@ -196,21 +237,23 @@ class Pen:
         probability = digits4(scored.probability)
         fit, engagement = scorer.fit_engagement(points)
         passed = bisect_right(self._lines, probability)
+        rank = scorer.score_of(scored.log_odds) * len(PLACES) + passed
         pieces = [
             _opening(lead_id),
             orjson.dumps(probability),
-            self._grades[scorer.score_of(scored.log_odds) * len(PLACES) + passed],
+            self._grades[rank],
             self._parts[fit * 1000 + engagement],
         ]
         order = sorted(range(len(points)), key=list(map(abs, points)).__getitem__, reverse=True)
         kept = order if n_reasons is None else order[:n_reasons]
-        first = True
+        words: list[bytes] = []
         for i in kept:
-            before, behind = self._said[i][raw[i]]
-            if first:
+            before, behind, _ = self._said[i][raw[i]]
+            if not words:
                 before = before[1:]  # the comma
-                first = False
-            pieces += (before, *self._figures(points[i], behind))
+            figures = self._figures(points[i], behind)
+            pieces += (before, *figures)
+            words.append(figures[-1])
         if n_reasons is None:
             pieces.append(b"]")
         else:
@@ -223,9 +266,83 @@ class Pen:
         warnings = scored.warnings
         if warnings:
             warnings = in_order(warnings)
-            pieces.append(self._noted(warnings))
-        pieces.append(b"]}")
-        return Written(b"".join(pieces), PLACES[passed][1], probability, warnings)
+            pieces.append(self._noted(warnings) + b"]}")
+        else:
+            pieces.append(b"]}")
+        return Draft(
+            lead_id, pieces, rank, probability, fit, engagement, warnings, scored, order, words
+        )
+
+    def unrecorded(self, draft: Draft) -> Written:
+        """An answer that nobody wants to be recorded."""
+        stage = PLACES[draft.rank % len(PLACES)][1]
+        return Written(b"".join(draft.pieces), stage, draft.probability, draft.warnings)
+
+    def lost(self, draft: Draft) -> Written:
+        """An answer that could not be recorded, and says so."""
+        draft.pieces[-1] = draft.pieces[-1][:-1] + b',"persisted":false}'
+        return self.unrecorded(draft)
+
+    def recorded(self, draft: Draft, recorded: Recorded) -> Written:
+        """An answer with what recording it found: stage, decision, warnings.
+
+        The same as :func:`leadml.service.memory.marked` makes of it.
+        """
+        pieces, warnings = draft.pieces, draft.warnings
+        _, proposed, alone = PLACES[draft.rank % len(PLACES)]
+        stage = recorded.stage.value
+        if stage != alone:
+            pieces[2] = _graded(draft.rank, stage)
+        if recorded.kept:
+            pieces[-2] = b',%s,"decision_id":"%s","warnings":[' % (
+                self._versions,
+                recorded.decision_id.encode(),
+            )
+        if not (recorded.kept and recorded.may_contact):
+            found = found_by_recording(recorded)
+            notes = [pieces[-1][:-2]] if warnings else []
+            pieces[-1] = b",".join([*notes, *map(self._note, found)]) + b"]}"
+            warnings = [*warnings, *found]
+        return Written(b"".join(pieces), proposed, draft.probability, warnings)
+
+    def decision(
+        self, draft: Draft, lead: Mapping[str, Any], consent: bool | None, value: float
+    ) -> Decision:
+        """All that is needed to replay an answer; see :func:`~leadml.service.memory.decision_of`.
+
+        Parameters
+        ----------
+        lead
+            Fields as they were sent.
+        consent
+            What the request said about contact; None for nothing.
+        value
+            What winning the lead is worth.
+        """
+        score, passed = divmod(draft.rank, len(PLACES))
+        grade, proposed, _ = PLACES[passed]
+        answer = {
+            "lead_id": draft.lead_id,
+            "probability": draft.probability,
+            "score": score,
+            "grade": grade,
+            "proposed_stage": proposed,
+            "fit_score": draft.fit,
+            "engagement_score": draft.engagement,
+        }
+        scored = draft.scored
+        exact = Exact(scored.log_odds, scored.contributions, self._told(draft))
+        return decision_of(self.served, lead, consent, answer, exact, value)
+
+    def _told(self, draft: Draft) -> list[dict[str, Any]]:
+        """The strongest reasons in words, however many are shown."""
+        points, raw, words = draft.scored.contributions, draft.scored.raw, draft.words
+        told = []
+        for place, i in enumerate(draft.order[:REASONS_KEPT]):
+            _, behind, said = self._said[i][raw[i]]
+            ending = words[place] if place < len(words) else self._figures(points[i], behind)[-1]
+            told.append({"field": self._names[i], "text": said + ending[:-2].decode()})
+        return told
 
     def whole(self, results: Sequence[bytes]) -> bytes:
         """Results of many leads as the answer to a request."""

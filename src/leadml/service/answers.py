@@ -21,7 +21,6 @@ __all__ = [
     "Exact",
     "Versions",
     "answer",
-    "answered",
     "answers",
     "refuse_unreadable",
     "stage_without_people",
@@ -155,27 +154,13 @@ def answer(
     InvalidField, UnknownField
         The lead cannot be read; see :func:`refuse_unreadable`.
     """
-    return answered(scorer, policy, versions, lead_id, lead, n_reasons)[0]
-
-
-def answered(
-    scorer: Scorer,
-    policy: Cutoffs,
-    versions: Versions,
-    lead_id: str | None,
-    lead: Mapping[str, Any],
-    n_reasons: int | None = 5,
-    *,
-    exactly: bool = False,
-) -> tuple[dict[str, Any], Exact | None]:
-    """The answer of :func:`answer`, and with ``exactly`` what is worth remembering of it."""
     refuse_unreadable(scorer.schema, lead)
     scored = scorer.one(lead)
     probability = digits4(scored.probability)
     fit, engagement = scorer.fit_engagement(scored.contributions)
     reasons, other = scorer.wording.one(scored.contributions, scored.raw, n_reasons)
     lines = (policy.nurture, policy.mql, policy.sql)
-    made = _formed(
+    return _formed(
         versions,
         lead_id,
         probability,
@@ -188,11 +173,6 @@ def answered(
         None if n_reasons is None else other,
         scored.warnings,
     )
-    if not exactly:
-        return made, None
-    if n_reasons is not None and n_reasons < REASONS_KEPT:
-        reasons, _ = scorer.wording.one(scored.contributions, scored.raw, REASONS_KEPT)
-    return made, Exact(scored.log_odds, scored.contributions, reasons[:REASONS_KEPT])
 
 
 def answers(

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from leadml.errors import LeadmlError, MemoryOff, StoreError, StoreUnavailable
+from leadml.scorecard import Warned
 from leadml.service.answers import Exact
 from leadml.service.serving import Served
 from leadml.settings import Settings
 from leadml.store import Decision, PolicyVersion, Recorded, Store
 
-__all__ = ["Memory", "decision_of", "marked"]
+__all__ = ["Memory", "decision_of", "found_by_recording", "marked"]
 
 MOST_VALUE: Final = 1e12
 
@@ -224,27 +225,24 @@ def decision_of(
     )
 
 
+def found_by_recording(recorded: Recorded) -> list[Warned]:
+    """What the caller should know of a lead that only the memory knows."""
+    found = [] if recorded.kept else [_ERASED]
+    return found if recorded.may_contact else [*found, _NO_CONTACT]
+
+
 def marked(answer: dict[str, Any], recorded: Recorded) -> dict[str, Any]:
     """Write into an answer what recording it found; gives the same answer."""
     warnings = answer.pop("warnings")
     answer["stage"] = recorded.stage.value
     if recorded.kept:
         answer["decision_id"] = recorded.decision_id
-    else:
-        warnings = [*warnings, _ERASED]
-    if not recorded.may_contact:
-        warnings = [*warnings, _NO_CONTACT]
-    answer["warnings"] = warnings
+    found = [warned._asdict() for warned in found_by_recording(recorded)]
+    answer["warnings"] = [*warnings, *found] if found else warnings
     return answer
 
 
-_ERASED: Final = {
-    "code": "lead_erased",
-    "field": "lead_id",
-    "detail": "the lead was erased; this score is not recorded",
-}
-_NO_CONTACT: Final = {
-    "code": "no_contact",
-    "field": "contact_consent",
-    "detail": "the lead may not be contacted; it is not proposed",
-}
+_ERASED: Final = Warned("lead_erased", "lead_id", "the lead was erased; this score is not recorded")
+_NO_CONTACT: Final = Warned(
+    "no_contact", "contact_consent", "the lead may not be contacted; it is not proposed"
+)
