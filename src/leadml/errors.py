@@ -102,6 +102,8 @@ class LeadmlError(Exception):
     title: ClassVar[str] = "leadml failed"
     status: ClassVar[int] = 500
     exit_code: ClassVar[int] = 1
+    retry_after_s: int = 0
+    """Seconds after which the same may succeed; 0 where nobody can say."""
 
     def __init__(
         self,
@@ -382,7 +384,7 @@ class StoreUnavailable(StoreError):
     title = "The memory does not answer"
     status = 503
     exit_code = 1
-    retry_after_s: ClassVar[int] = 1
+    retry_after_s = 1
 
 
 class StorageFull(StoreUnavailable):
@@ -390,7 +392,7 @@ class StorageFull(StoreUnavailable):
 
     code = "storage_full"
     title = "The memory is full"
-    retry_after_s: ClassVar[int] = 10
+    retry_after_s = 10
 
 
 class MemoryOff(StoreError):
@@ -568,13 +570,7 @@ class RateLimited(RequestError):
     code = "rate_limited"
     title = "Too many requests of this key"
     status = 429
-
-    def __init__(self, retry_after_s: int) -> None:
-        super().__init__(
-            "this key asks more often than it may",
-            fix="wait the seconds of Retry-After; LEADML_RATE_LIMIT sets the limit",
-        )
-        self.retry_after_s = retry_after_s
+    retry_after_s = 1
 
 
 class UserUnknown(NotFound):
@@ -655,7 +651,7 @@ class Overloaded(RequestError):
     code = "overloaded"
     title = "Too many requests at once"
     status = 503
-    retry_after_s: ClassVar[int] = 1
+    retry_after_s = 1
 
 
 class JobUnknown(NotFound):

@@ -80,7 +80,7 @@ async def send_problem(
     """
     more = list(headers)
     if error.status in (429, 503):
-        after_s = getattr(error, "retry_after_s", RETRY_AFTER_S)
+        after_s = error.retry_after_s or RETRY_AFTER_S
         more.append((b"retry-after", str(after_s).encode()))
     if error.status == 401:
         more.append((b"www-authenticate", CHALLENGE))

@@ -72,7 +72,10 @@ class Rates:
 
     def refusal(self) -> RateLimited:
         """The error for a caller that has to wait."""
-        return RateLimited(retry_after_s=1)
+        return RateLimited(
+            "this key asks more often than it may",
+            fix="wait the seconds of Retry-After; LEADML_RATE_LIMIT sets the limit",
+        )
 
     def _of(self, caller: str) -> deque[float]:
         """Moments of a caller's requests within the latest window."""
