@@ -289,3 +289,26 @@ def test_thresholds_that_cannot_be_chosen_are_refused_before_learning(plan):
             progress=lambda step, done, total: steps.append(step),
         )
     assert steps == []
+
+
+def test_what_few_leads_have_is_named_nowhere():
+    """A level of one to four leads stands neither in the model nor in its facts nor in its rows."""
+    frame = history(1200)
+    firms = np.array([f"firm {k % 12:02d}" for k in range(len(frame))], dtype=object)
+    firms[:40] = [f"ada{k // 2}@rare.example" for k in range(40)]
+    result = train(frame.assign(firm=firms), CONFIG)
+    schema = result.scorecard.schema
+    column = next(column for column in schema.columns if column.name == "firm")
+    assert set(column.levels) == {f"firm {k:02d}" for k in range(12)}
+    left = repr((result.facts, [c.as_dict() for c in schema.columns], result.leads))
+    assert "firm 03" in left
+    assert "rare.example" not in left
+    effect = next(effect for effect in result.facts["effects"] if effect["column"] == "firm")
+    assert effect["points"][-1]["level"] == "rare values"
+    assert effect["points"][-1]["share"] == pytest.approx(40 / result.facts["data"]["n_leads"])
+    scorer = Scorer(result.scorecard)
+    rare, new = (scorer.one({"firm": firm}) for firm in ("ada1@rare.example", "firm 99"))
+    assert rare.log_odds == new.log_odds
+    assert [w.code for w in rare.warnings if w.field == "firm"] == ["unseen_category"]
+    asked = train(frame.assign(firm=firms), replace(CONFIG, rare_below=2))
+    assert "ada1@rare.example" in repr(asked.scorecard.schema)

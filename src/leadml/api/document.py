@@ -91,7 +91,7 @@ _EXAMPLE_ANSWER: Final = {
         {
             "code": "unseen_category",
             "field": "source",
-            "detail": "value not seen in training; scored as unknown",
+            "detail": "value hardly or never seen in training; scored as unknown",
         }
     ],
 }

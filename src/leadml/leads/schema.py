@@ -35,7 +35,8 @@ class Column:
     levels
         Known categories, most frequent first (empty for a number).
     pooled
-        Categories seen in training but too rare to stand alone; they share one bin.
+        Rare categories that share one bin, as models of earlier versions name them; now
+        they count as never seen, so that no model names what few leads had.
     low, high
         Smallest and largest training value of a number; None when it had none.
     missing_share

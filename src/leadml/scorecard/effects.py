@@ -92,12 +92,13 @@ def _bars(column: Column, table: ColumnTable) -> list[dict[str, Any]]:
                 "share": float(table.share[b]) / max(int(shared[b]), 1),
             }
         )
-    if column.pooled:
+    other = table.pooled_bin
+    if other not in (*table.level_bins, table.missing_bin) and table.share[other] > 0:
         points.append(
             {
-                "level": f"{len(column.pooled)} rare value{'s' if len(column.pooled) > 1 else ''}",
-                "log_odds": float(table.level[table.pooled_bin]),
-                "share": float(table.share[table.pooled_bin]),
+                "level": "rare values",
+                "log_odds": float(table.level[other]),
+                "share": float(table.share[other]),
             }
         )
     return points

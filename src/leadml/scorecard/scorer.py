@@ -652,7 +652,9 @@ def _not_a_number(source: str) -> InvalidField:
 
 
 def _unseen(name: str) -> Warned:
-    return Warned("unseen_category", name, "value not seen in training; scored as unknown")
+    return Warned(
+        "unseen_category", name, "value hardly or never seen in training; scored as unknown"
+    )
 
 
 def _missing(source: str) -> Warned:

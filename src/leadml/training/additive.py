@@ -54,10 +54,9 @@ class NumberPart:
 
 @dataclass(frozen=True, eq=False)
 class CategoryPart:
-    """One category: points per code (levels, pooled, missing) and of an unseen level."""
+    """One category: points per code (levels, missing), and of any other text last."""
 
     codes: Floats
-    unseen: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,11 +73,10 @@ class Additive:
         total = np.full(len(encoded), self.intercept)
         for i, part in enumerate(self.parts):
             values = encoded.matrix[:, i]
-            gone = np.isnan(values)
             if isinstance(part, CategoryPart):
-                codes = np.where(gone, 0, values).astype(np.intp)
-                total += np.where(gone, part.unseen, part.codes[codes])
+                total += part.codes[_places(values)]
             else:
+                gone = np.isnan(values)
                 x = np.clip(np.where(gone, 0.0, values), *part.clip)
                 points = part.offset + np.maximum(x[:, None] - part.knots, 0.0) @ part.slopes
                 total += np.where(gone, part.missing, points)
@@ -146,24 +144,24 @@ def _design_number(values: Floats, sign: float = 0.0) -> _Design | None:
     return _Design(columns, read, direct)
 
 
+def _places(codes: Floats) -> NDArray[np.intp]:
+    """Codes of a category as places; any other text has the last one."""
+    return np.where(np.isnan(codes), -1, codes).astype(np.intp)
+
+
 def _design_category(values: Floats, n_codes: int) -> _Design:
-    codes = np.where(np.isnan(values), n_codes, values).astype(np.intp)
-    counts = np.bincount(codes, minlength=n_codes + 1)[:n_codes]
-    own = np.flatnonzero(counts >= LEVEL_ROWS)
+    known = values[~np.isnan(values)].astype(np.intp)
+    own = np.flatnonzero(np.bincount(known, minlength=n_codes) >= LEVEL_ROWS)
     place = np.full(n_codes + 1, len(own), dtype=np.intp)
     place[own] = np.arange(len(own))
-    pooled_rows = int((place[codes] == len(own)).sum())
-    width = len(own) + (1 if pooled_rows else 0)
-    columns = np.zeros((len(values), width))
-    where = place[codes]
-    if pooled_rows or width:
-        rows = np.flatnonzero(where < width)
-        columns[rows, where[rows]] = 1.0
+    where = place[_places(values)]
+    pooled = bool((where == len(own)).any())
+    columns = np.zeros((len(values), len(own) + pooled))
+    columns[np.arange(len(values)), where] = 1.0
 
     def read(weights: Floats) -> CategoryPart:
-        rest = float(weights[len(own)]) if pooled_rows else 0.0
-        points = np.append(weights[: len(own)], rest)
-        return CategoryPart(codes=points[place[:n_codes]], unseen=rest)
+        points = weights if pooled else np.append(weights, 0.0)
+        return CategoryPart(points[place])
 
     return _Design(columns, read)
 
@@ -188,7 +186,7 @@ def learn_additive(
         designs.append(
             _design_number(values, signs.get(column.name, 0.0))
             if column.kind is Kind.NUMBER
-            else _design_category(values, len(column.levels) + 2)
+            else _design_category(values, len(column.levels) + 1)
         )
     blocks = [design.columns for design in designs if design is not None]
     matrix = np.column_stack(blocks) if blocks else np.zeros((len(y), 0))

@@ -78,9 +78,8 @@ def _as_columns(schema: Schema, encoded: Encoded) -> dict[str, Any]:
         if column.kind is Kind.NUMBER:
             found[column.name] = values
             continue
-        words: list[str | None] = [*column.levels, "(rare)", None, "(unseen)"]
-        codes = np.where(np.isnan(values), len(words) - 1, values).astype(int)
-        found[column.name] = np.array(words, dtype=object)[codes]
+        words = np.array([*column.levels, None, "(other)"], dtype=object)
+        found[column.name] = words[np.where(np.isnan(values), -1, values).astype(np.intp)]
     return found
 
 

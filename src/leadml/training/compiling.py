@@ -38,8 +38,7 @@ class Mixture:
 class _Bins:
     """The bins of one column while tables are being filled.
 
-    Values come first; then, for a category, pooled, missing, unseen; for a number,
-    missing.
+    Values come first, then missing; of a category any other text comes last.
     """
 
     thresholds: Floats
@@ -48,7 +47,7 @@ class _Bins:
 
     @property
     def size(self) -> int:
-        return len(self.thresholds) + 2 if self.number else self.n_levels + 3
+        return len(self.thresholds) + 2 if self.number else self.n_levels + 2
 
     def goes_left(self, node: Node) -> Floats:
         left = np.zeros(self.size)
@@ -169,8 +168,7 @@ def _add_part(
     part: NumberPart | CategoryPart, weight: float, bins: _Bins, main: Floats, slope: Floats
 ) -> None:
     if isinstance(part, CategoryPart):
-        main[:-1] += weight * part.codes
-        main[-1] += weight * part.unseen
+        main += weight * part.codes
         return
     main[-1] += weight * part.missing
     if not part.slopes.any():
@@ -202,14 +200,14 @@ def _population(
     n = max(len(encoded), 1)
     for i, b in enumerate(bins):
         values = encoded.matrix[:, i]
-        gone = np.isnan(values)
         if b.number:
+            gone = np.isnan(values)
             at = np.searchsorted(b.thresholds, values, side="left")
             at[gone] = b.size - 1
             x = np.clip(np.where(gone, 0.0, values), *clip[i])
             means.append(float((slope[i][at] * np.where(gone, 0.0, x)).sum() / n))
         else:
-            at = np.where(gone, b.size - 1, values).astype(np.intp)
+            at = np.where(np.isnan(values), b.size - 1, values).astype(np.intp)
             means.append(0.0)
         share.append(np.bincount(at, minlength=b.size) / n)
     return share, means
@@ -223,8 +221,8 @@ def _merge_levels(
 ) -> list[NDArray[np.intp]]:
     """Give levels of a category whose points are identical everywhere one bin; exact.
 
-    Returns, per column, the merged bin of every old one. Missing, pooled and unseen
-    keep bins of their own.
+    Returns, per column, the merged bin of every old one. Missing and other texts keep
+    bins of their own.
     """
     merged = []
     for i, b in enumerate(bins):
@@ -294,9 +292,9 @@ def _table(
     return ColumnTable(
         thresholds=np.empty(0),
         level_bins=tuple(merged[:k].tolist()),
-        pooled_bin=int(merged[k]),
-        missing_bin=int(merged[k + 1]),
-        unseen_bin=int(merged[k + 2]),
+        missing_bin=int(merged[k]),
+        pooled_bin=int(merged[k + 1]),
+        unseen_bin=int(merged[k + 1]),
         level=level,
         slope=np.zeros(len(level)),
         clip=clip,

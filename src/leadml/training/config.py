@@ -18,6 +18,7 @@ from leadml.scorecard.editing import refuse_unreadable
 
 __all__ = [
     "FILE_ORDER",
+    "RARE_BELOW",
     "RECENCIES",
     "THRESHOLD_KEYS",
     "ColumnPlan",
@@ -37,6 +38,9 @@ THRESHOLD_KEYS: Final = (
 
 FILE_ORDER: Final = "rows"
 """Value of ``order_by`` that means: the rows of the file are in the order of time."""
+
+RARE_BELOW: Final = 5
+"""Levels of a category that fewer leads have are neither learned from nor named."""
 
 RECENCIES: Final = ("auto", "all", "newest")
 """How far back a model may learn: see ``training.recency``."""
@@ -127,6 +131,9 @@ class TrainConfig:
     recency
         How far back is learned from where an order in time is known: ``all``, the
         ``newest`` part, or ``auto``: what does better on earlier leads if something moved.
+    rare_below
+        Levels of a category that fewer leads have, 1 to 1,000, count as unknown: the model
+        neither learns from them one by one nor names them.
 
     Raises
     ------
@@ -158,6 +165,7 @@ class TrainConfig:
     edits_why: str = ""
     search_seconds: int | None = None
     recency: str = "auto"
+    rare_below: int = RARE_BELOW
 
     def __post_init__(self) -> None:
         for key in ("name", *_TEXTS, "outcomes", "outcomes_join", "edits_why"):
@@ -183,6 +191,7 @@ class TrainConfig:
         _require(self.recency in RECENCIES, "recency", f"must be {choices}")
         if self.search_seconds is not None:
             _whole(self.search_seconds, "search_seconds", 1, 86_400)
+        _whole(self.rare_below, "rare_below", 1, 1000)
         edits: Mapping[str, Any] = self.edits
         for column, words in edits.items():
             _require(isinstance(words, str), f"edits.{column}", "must be text")
@@ -431,6 +440,7 @@ _COMMENTS: Final = {
     "test_share": "Newest share of the leads kept for the forward test.",
     "search_seconds": "Time to search for better parameters; left out: the recipe as it is.",
     "recency": "Learn from all of the history or its newest part; auto tries both where it moved.",
+    "rare_below": "Levels of a category that fewer leads have count as unknown, unnamed.",
     "edits_why": "Why effects were edited by hand, and by whom.",
 }
 

@@ -1,7 +1,8 @@
 """A training table as the schema of a model, with its columns as codes and numbers.
 
-Categories become codes: known levels 0 … k-1 (most frequent first), rare levels
-pooled as k, missing as k + 1; NaN stands for a level that training never saw.
+Categories become codes: known levels 0 … k-1 (most frequent first), missing k; NaN stands
+for every other text, rare in training or never seen. Rare levels are not kept by name: a
+level of one lead may name a person or a firm, and a model is a file that travels.
 """
 
 from __future__ import annotations
@@ -19,12 +20,10 @@ from leadml.features import read_column
 from leadml.features.moments import moment_of
 from leadml.leads import Column, Kind, Role, Schema
 from leadml.leads.values import BAD, LARGEST, number_of, text_of
+from leadml.training.config import RARE_BELOW
 
 __all__ = ["Encoded", "Hint", "columns_of", "encode", "guess_kind"]
 
-SMALL_ROWS = 1000
-RARE_ON_SMALL = 5
-RARE = 2
 MAX_LEVELS = 1000
 FARTHEST = 1e299  # beyond 1e300 LightGBM cannot tell a threshold from an infinite one
 
@@ -88,6 +87,7 @@ def columns_of(
     names: Iterable[str],
     hints: Mapping[str, Hint] | None = None,
     created_at: str = "",
+    rare_below: int = RARE_BELOW,
 ) -> tuple[Column, ...]:
     """Describe the learning columns of a table.
 
@@ -101,6 +101,8 @@ def columns_of(
         Kind, role and phrase where known.
     created_at
         A timestamp column whose calendar parts join as derived columns, or "".
+    rare_below
+        Levels of fewer leads than this are known together, none by name.
 
     Raises
     ------
@@ -108,7 +110,12 @@ def columns_of(
         A column hinted as a number holds text; names the column and its rows.
     """
     hints = hints or {}
-    found = [_describe(frame[name], str(name), hints.get(str(name), Hint())) for name in names]
+    found = []
+    for name in names:
+        hint = hints.get(str(name), Hint())
+        kind = hint.kind or guess_kind(frame[name])
+        plain = Column(str(name), kind, hint.role, phrase=hint.phrase)
+        found.append(_with_facts(plain, frame[name], rare_below))
     if created_at:
         taken = {column.name for column in found}
         for column in _calendar(frame[created_at], created_at):
@@ -116,12 +123,6 @@ def columns_of(
                 column = replace(column, name=f"{column.name}_")
             found.append(column)
     return tuple(found)
-
-
-def _describe(series: Any, name: str, hint: Hint) -> Column:
-    kind = hint.kind or guess_kind(series)
-    plain = Column(name, kind, hint.role, phrase=hint.phrase)
-    return _with_facts(plain, series)
 
 
 def _calendar(series: Any, source: str) -> list[Column]:
@@ -134,7 +135,7 @@ def _calendar(series: Any, source: str) -> list[Column]:
     return found
 
 
-def _with_facts(plain: Column, series: Any) -> Column:
+def _with_facts(plain: Column, series: Any, rare_below: int = RARE_BELOW) -> Column:
     values = _read(plain, series)
     n = max(len(values), 1)
     if plain.kind is Kind.NUMBER:
@@ -154,16 +155,9 @@ def _with_facts(plain: Column, series: Any) -> Column:
             missing += 1
         else:
             counts[value] = counts.get(value, 0) + 1
-    rare = RARE_ON_SMALL if len(values) < SMALL_ROWS else RARE
     ordered = sorted(counts, key=lambda level: (-counts[level], level))
-    levels = [level for level in ordered if counts[level] >= rare][:MAX_LEVELS]
-    kept = set(levels)
-    return replace(
-        plain,
-        levels=tuple(levels),
-        pooled=tuple(level for level in ordered if level not in kept)[:MAX_LEVELS],
-        missing_share=missing / n,
-    )
+    levels = [level for level in ordered if counts[level] >= rare_below][:MAX_LEVELS]
+    return replace(plain, levels=tuple(levels), missing_share=missing / n)
 
 
 def _read(column: Column, series: Any) -> NDArray[Any]:
@@ -191,12 +185,10 @@ def encode(schema: Schema, frame: Any) -> Encoded:
             matrix[:, i] = np.clip(values, -FARTHEST, FARTHEST)
         else:
             categories.append(i)
-            k = len(column.levels)
             codes: dict[str | None, float] = {
                 level: float(code) for code, level in enumerate(column.levels)
             }
-            codes.update((level, float(k)) for level in column.pooled)
-            codes[None] = float(k + 1)
-            nan = float("nan")
-            matrix[:, i] = [codes.get(value, nan) for value in values.tolist()]
+            codes[None] = float(len(column.levels))
+            other = float("nan")
+            matrix[:, i] = [codes.get(value, other) for value in values.tolist()]
     return Encoded(matrix, tuple(categories))

@@ -25,6 +25,7 @@ from leadml.errors import (
 from leadml.leads import Kind, Role, Schema
 from leadml.scorecard import Scorecard, Scorer, reasons_of
 from leadml.scorecard.direction import DIRECTIONS
+from leadml.training.config import RARE_BELOW
 from leadml.training.encoding import Hint, columns_of, encode
 from leadml.training.learning import BAGS, BASE_RATE_ONLY, learn, prove, with_reference
 from leadml.training.naming import NEGATIVE, POSITIVE
@@ -39,7 +40,7 @@ class LeadScorer(ClassifierMixin, BaseEstimator):
 
     Parameters
     ----------
-    folds : int, default 8
+    folds : int, default 5
         Folds that give out-of-fold log-odds and early stopping.
     roles : mapping of column to "fit" or "engagement", optional
         Which criteria a column belongs to; unnamed columns are fit.
@@ -54,6 +55,9 @@ class LeadScorer(ClassifierMixin, BaseEstimator):
     positive : optional
         The outcome that counts as conversion. Without it the larger of two numbers does, and
         of two words the one that plainly says so (yes, won, ja, …).
+    rare_below : int, default 5
+        Levels of a category that fewer leads have count as unknown: the scorecard neither
+        learns from them one by one nor names them.
     random_state : int, RandomState or None, default 0
         Same seed, same scorecard; None draws one.
     n_jobs : int, default 1
@@ -103,6 +107,7 @@ class LeadScorer(ClassifierMixin, BaseEstimator):
         drift: bool | str = False,
         search_seconds: int | None = None,
         positive: Any = None,
+        rare_below: int = RARE_BELOW,
         random_state: int | np.random.RandomState | None = 0,
         n_jobs: int = 1,
         prove: bool = True,
@@ -113,6 +118,7 @@ class LeadScorer(ClassifierMixin, BaseEstimator):
         self.drift = drift
         self.search_seconds = search_seconds
         self.positive = positive
+        self.rare_below = rare_below
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.prove = prove
@@ -176,7 +182,7 @@ class LeadScorer(ClassifierMixin, BaseEstimator):
         self.n_features_in_ = len(self.feature_names_in_)
         roles = {name: Role(role) for name, role in (self.roles or {}).items()}
         hints = {name: Hint(role=role) for name, role in roles.items()}
-        schema = Schema(columns_of(frame, frame.columns, hints))
+        schema = Schema(columns_of(frame, frame.columns, hints, rare_below=self.rare_below))
         encoded = encode(schema, frame)
         self._refuse_directions(schema)
         y = (codes == (0 if first else 1)).astype(np.float64)

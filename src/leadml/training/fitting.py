@@ -220,7 +220,7 @@ def schema_of(rows: pd.DataFrame, plan: Plan) -> Schema:
     config, selection, labels = plan.config, plan.selection, plan.labels
     # a dropped time of creation still orders and labels the leads; its calendar stays unknown
     calendar = "" if config.created_at in config.dropped else config.created_at
-    columns = columns_of(rows, selection.names, selection.hints, calendar)
+    columns = columns_of(rows, selection.names, selection.hints, calendar, config.rare_below)
     sources = {column.source for column in columns}
     known = tuple(name for name, _ in selection.dropped if name not in sources)
     return Schema(

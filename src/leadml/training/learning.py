@@ -237,7 +237,7 @@ def _hostile(scorecard: Scorecard, encoded: Encoded, seed: int, count: int) -> F
     for i, column in enumerate(scorecard.schema.columns):
         hit = random.random(count) < 0.4
         if column.kind is Kind.CATEGORY:
-            codes = [*np.arange(len(column.levels)).tolist(), len(column.levels) + 1.0, np.nan]
+            codes = [*np.arange(len(column.levels) + 1.0).tolist(), np.nan]
             drawn = random.choice(np.array(codes), count)
         else:
             cuts = scorecard.columns[i].thresholds
@@ -267,11 +267,6 @@ def _decoded(schema: Schema, matrix: Floats) -> dict[str, object]:
         if column.kind is Kind.NUMBER:
             found[column.name] = values
             continue
-        k = len(column.levels)
-        words = [*column.levels, column.pooled[0] if column.pooled else "\x00unseen", None]
-        gone = np.isnan(values)
-        codes = np.where(gone, k, values).astype(np.intp)
-        texts = np.array(words, dtype=object)[codes]
-        texts[gone] = "\x00unseen"
-        found[column.name] = texts
+        words = np.array([*column.levels, None, "\x00unseen"], dtype=object)
+        found[column.name] = words[np.where(np.isnan(values), -1, values).astype(np.intp)]
     return found

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from leadml.errors import ColumnMissing
 from leadml.evaluation import Metrics, measure, verdict
 from leadml.evaluation.promotion import MARGIN, decide
-from leadml.leads import Schema
+from leadml.leads import Kind, Schema, text_of
 from leadml.scorecard import Scorecard, Scorer
 from leadml.thresholds import Policy, ThresholdPlan, policy_of
 from leadml.training.checking import check_history
@@ -395,8 +395,16 @@ def _rival(
 
 
 def as_sent(rows: pd.DataFrame, schema: Schema, config: TrainConfig) -> list[dict[str, Any]]:
-    """Evenly spaced training rows as mappings without missing fields."""
+    """Evenly spaced training rows as mappings, without what is missing or rare.
+
+    Values of a category that the schema does not name are left out: these rows are kept.
+    """
     places = np.unique(np.linspace(0, len(rows) - 1, min(64, len(rows))).astype(int))
+    named = {
+        column.source: frozenset(column.levels)
+        for column in schema.columns
+        if column.kind is Kind.CATEGORY
+    }
     wanted = [name for name in rows.columns if str(name) in schema.sources]
     if config.id and config.id in rows.columns:
         wanted.append(config.id)
@@ -404,7 +412,7 @@ def as_sent(rows: pd.DataFrame, schema: Schema, config: TrainConfig) -> list[dic
         {
             str(name): value.isoformat() if hasattr(value, "isoformat") else value
             for name, value in record.items()
-            if not pd.isna(value)
+            if not pd.isna(value) and (name not in named or text_of(value) in named[name])
         }
         for record in rows.iloc[places][wanted].to_dict("records")
     ]

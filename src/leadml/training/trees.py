@@ -118,8 +118,7 @@ class Node:
     """A split or a leaf of a tree.
 
     A number goes left when ``x <= threshold``; a category code when it is in
-    ``members``. ``missing_left`` says where NaN goes for a number; for a category NaN
-    (unseen) always goes right.
+    ``members``. ``missing_left`` says where NaN goes for a number; a category has none.
     """
 
     value: float = 0.0
