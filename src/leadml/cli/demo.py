@@ -129,6 +129,7 @@ def _open_leads(history: Path) -> list[dict[str, Any]]:
         {
             "lead_id": row["lead_id"],
             "lead": {key: cell for key, cell in row.items() if cell and key not in NOT_SENT},
+            "contact_consent": row["contact_consent"] == "true",
         }
         for row in rows[:ASKED_LEADS]
     ]
