@@ -124,6 +124,14 @@ def test_one_and_many_agree(lead: dict[str, Any]) -> None:
         assert together == ask(lead, 3)
 
 
+@pytest.mark.parametrize("name", [" employees", "Employees ", "EMPLOYEES", "em-ployees"])
+def test_name_that_is_nearly_right_is_named(name: str) -> None:
+    """Where no field is known, the refusal says how one of them is written."""
+    with pytest.raises(UnknownField) as refused:
+        answer(SCORER, POLICY, VERSIONS, None, {"shoe_size": 44, name: 3})
+    assert refused.value.fix == "write the name exactly as the training table does: employees"
+
+
 def test_many_keep_count_and_order() -> None:
     """Bad leads leave errors in their places and no trace elsewhere."""
     mixed = [LEADS[0], {}, LEADS[1], {"employees": "many"}, {"employees": [3]}, LEADS[2]]

@@ -262,6 +262,17 @@ def test_bant_is_kept_and_shown(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "meant"),
+    [("occured_at", "occurred_at"), (" reason ", "reason"), ("leadid", "lead_id"), ("zebra", "")],
+)
+def test_name_that_may_be_meant_is_told(client: TestClient, name: str, meant: str) -> None:
+    """A field with a slip in its name is refused with the one that comes near."""
+    found = report(client, "L1", "won", **{name: "x"}).json()
+    assert (found["code"], found["pointer"]) == ("unknown_field", f"/outcomes/0/{name}")
+    assert found["detail"].endswith(f"did you mean {meant}?" if meant else "is not known here")
+
+
+@pytest.mark.parametrize(
     "details", [[], {"a": [1]}, {"a": {}}, {"a": "x" * 2_001}, {str(n): 1 for n in range(51)}]
 )
 def test_odd_details_are_refused(client: TestClient, details: Any) -> None:

@@ -121,6 +121,7 @@ def test_query_default() -> None:
         ({"lead": None}, 422, "invalid_field", "/lead"),
         ({"lead_id": "1"}, 400, "invalid_body", "/lead"),
         ({"lead": {"employees": 3}, "extra/~x": 1}, 422, "unknown_field", "/extra~1~0x"),
+        ({"lead": {"employees": 3}, "lead_id ": "1"}, 422, "unknown_field", "/lead_id "),
         ({"lead": {"employees": 3}, "lead_id": ""}, 422, "invalid_field", "/lead_id"),
         ({"lead": {"employees": 3}, "lead_id": True}, 422, "invalid_field", "/lead_id"),
         ({"lead": {"employees": 3}, "lead_id": "x" * 201}, 422, "invalid_field", "/lead_id"),

@@ -11,6 +11,7 @@ import io
 import re
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 import orjson
@@ -54,7 +55,7 @@ _SOON: Final = "try again after the seconds that Retry-After names"
 T = TypeVar("T")
 
 _ONCE: Final = re.compile(rb"[\x21-\x7e]{1,255}")
-_LONGEST_GUESSED: Final = 60
+_LONGEST_GUESSED: Final = 40
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 Counted = Callable[[Store, Claim | None], tuple[int, str]]
@@ -202,13 +203,19 @@ def refuse_others(data: dict[str, Any], known: frozenset[str], at: str, fix: str
     """Refuse names beside the known ones; ``at`` is where the object stands in the body."""
     for name in data:
         if name not in known:
-            near = difflib.get_close_matches(name[:_LONGEST_GUESSED].strip(), known, n=1)
-            meant = f"; did you mean {near[0]}?" if near else ""
+            near = _meant(name, known) if len(name) <= _LONGEST_GUESSED else ()
+            asked = f"; did you mean {near[0]}?" if near else ""
             raise UnknownField(
-                "a field beside " + ", ".join(sorted(known)) + f" is not known here{meant}",
+                "a field beside " + ", ".join(sorted(known)) + f" is not known here{asked}",
                 pointer=f"{at}/" + name.replace("~", "~0").replace("/", "~1"),
                 fix=fix,
             )
+
+
+@lru_cache(maxsize=256)
+def _meant(name: str, known: frozenset[str]) -> list[str]:
+    """The known name that an unknown one comes near to; a batch asks it many times."""
+    return difflib.get_close_matches(name.strip(), known, n=1)
 
 
 def invalid(

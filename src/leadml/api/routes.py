@@ -14,6 +14,7 @@ import orjson
 from starlette.types import Receive, Scope, Send
 
 from leadml.api.bodies import parse, read_body
+from leadml.api.desk import refuse_others
 from leadml.api.document import document_of
 from leadml.api.drain import State
 from leadml.api.metrics import Metrics, Tally, tally_of
@@ -31,7 +32,6 @@ from leadml.errors import (
     Overloaded,
     StoreError,
     TooManyLeads,
-    UnknownField,
 )
 from leadml.leads import Kind
 from leadml.service.answers import Exact, answers
@@ -119,7 +119,7 @@ def _lead_of(data: Any) -> _Lead:
     if type(data) is not dict:
         raise InvalidBody("a lead must be a JSON object", fix=_ONE_FIX)
     if not data.keys() <= _ONE_LEAD:
-        raise _unknown_name(data, _ONE_LEAD)
+        refuse_others(data, _ONE_LEAD, "", "put the lead's own fields inside lead")
     try:
         fields = data["lead"]
     except KeyError:
@@ -150,16 +150,6 @@ _ONE_FIX: Final = 'send {"lead_id": "…", "lead": {"field": value, …}}'
 _MANY_FIX: Final = 'send {"leads": [{"lead_id": "…", "lead": {"field": value, …}}, …]}'
 
 
-def _unknown_name(data: dict[str, Any], known: frozenset[str]) -> UnknownField:
-    name = next(name for name in data if name not in known)
-    pointer = "/" + name.replace("~", "~0").replace("/", "~1")
-    return UnknownField(
-        "a field beside " + ", ".join(sorted(known)) + " is not known here",
-        pointer=pointer,
-        fix="put the lead's own fields inside lead" if "lead" in known else _MANY_FIX,
-    )
-
-
 def score_drafted(
     pen: Pen, body: bytes, n_reasons: int | None, memory: Memory | None = None
 ) -> tuple[Draft, Decision | None]:
@@ -179,8 +169,7 @@ def _listed(body: bytes, most: int) -> list[Any]:
     data = parse(body)
     if type(data) is not dict:
         raise InvalidBody("the body must be a JSON object", fix=_MANY_FIX)
-    if not data.keys() <= _MANY_LEADS:
-        raise _unknown_name(data, _MANY_LEADS)
+    refuse_others(data, _MANY_LEADS, "", _MANY_FIX)
     if "leads" not in data:
         raise InvalidBody("the field leads is missing", pointer="/leads", fix=_MANY_FIX)
     raw = data["leads"]

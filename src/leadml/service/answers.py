@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple, Protocol
 
 from leadml.errors import InvalidField, LeadmlError, UnknownField
@@ -104,10 +105,14 @@ def refuse_unreadable(schema: Schema, lead: Mapping[str, Any]) -> None:
         more = len(names) - NAMES_SHOWN
         shown = ", ".join(name[:TEXT_SHOWN] for name in names[:NAMES_SHOWN])
         tail = f" and {more} more" if more > 0 else ""
+        alike = _by_bare_name(schema.sources)
+        near = next((alike[bare] for bare in map(_bare, lead) if bare in alike), None)
         raise UnknownField(
             f"no field of this lead is known to the model, which reads: {shown}{tail}",
             pointer="/lead",
-            fix="name the fields as in the training table; GET /v1/model lists them",
+            fix="name the fields as in the training table; GET /v1/model lists them"
+            if near is None
+            else f"write the name exactly as the training table does: {near[:TEXT_SHOWN]}",
         )
     if _NESTED.isdisjoint(map(type, lead.values())):
         return
@@ -119,6 +124,16 @@ def refuse_unreadable(schema: Schema, lead: Mapping[str, Any]) -> None:
                 pointer="/lead/" + name.replace("~", "~0").replace("/", "~1"),
                 fix="send flat fields: one value each",
             )
+
+
+@lru_cache(maxsize=4)
+def _by_bare_name(names: frozenset[str]) -> dict[str, str]:
+    return {_bare(name): name for name in names}
+
+
+def _bare(name: str) -> str:
+    """A name without what is easily mistyped: case, blanks and signs."""
+    return "".join(filter(str.isalnum, name[:TEXT_SHOWN].casefold()))
 
 
 def answer(
