@@ -4,15 +4,20 @@ import uuid
 from datetime import timedelta
 
 import pandas as pd
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from stored import START, decision
 
+from leadml.datasets.write import write_table
+from leadml.errors import ConfigError
 from leadml.leads import Outcome, life
+from leadml.service.exporting import config_for
+from leadml.service.reading import read_history
 from leadml.store import Report, Store
 from leadml.store.records import moment_of_us, now
 from leadml.store.remembering import events_of
-from leadml.training.config import TrainConfig
+from leadml.training.config import TrainConfig, dump_config
 from leadml.training.labels import label
 
 DAY = timedelta(days=1)
@@ -97,6 +102,19 @@ def test_another_outcome_may_be_the_target(store):
     assert [row["converted"] for row in table.rows] == [1, 0]
 
 
+def test_a_population_of_its_own_stays_one(store):
+    """Leads outside the population of the model are left out and counted, others are not."""
+    store.record_decisions([decision(f"L{k}") for k in range(4)])
+    store.record_reports([won("L1", 1, Outcome.ACCEPTED), won("L2", 2, Outcome.OPPORTUNITY)])
+    store.record_reports([won("L1", 9), won("L3", 90, Outcome.ACCEPTED)])
+    among = [Outcome.ACCEPTED, Outcome.OPPORTUNITY]
+    table = store.training_table(30, as_of=START + 80 * DAY, among=among)
+    assert [(row["lead_id"], row["converted"]) for row in table.rows] == [("L1", 1), ("L2", 0)]
+    assert table.n_left_out == {"never accepted or opportunity": 2}
+    later = store.training_table(30, as_of=START + 99 * DAY, among=among)
+    assert [row["lead_id"] for row in later.rows] == ["L1", "L2", "L3"]
+
+
 def test_training_reads_the_same_labels(store, tmp_path):
     """Written to a file and read by the training, every label is the one in the table."""
     store.record_decisions([decision(f"L{n:03d}", day=n / 3, inputs={"n": n}) for n in range(300)])
@@ -179,3 +197,22 @@ def test_what_sales_learnt_is_known_from_its_report_on(store):
     found = [(row["lead_id"], row.get("budget"), row.get("need")) for row in table.rows]
     assert found == [("L1", None, None), ("L2", None, None), ("L1", 5, "x"), ("L2", 7, "x")]
     assert "chat" not in table.columns
+
+
+def test_the_next_training_knows_its_population(store, tmp_path):
+    """An export for a model of accepted leads says so, and the training of it keeps that in mind.
+
+    Asked for by hand, a population still needs the table of outcomes that tells it.
+    """
+    store.record_decisions([decision(f"L{k}") for k in range(3)])
+    store.record_reports([won(f"L{k}", 1, Outcome.ACCEPTED) for k in range(2)])
+    store.record_reports([won("L0", 9)])
+    table = store.training_table(30, as_of=START + 99 * DAY, among=[Outcome.ACCEPTED])
+    made = config_for(table, {"among": ["accepted"], "outcomes": "deals.csv"})
+    write_table(pd.DataFrame(table.rows), tmp_path / "next.csv", safe=False)
+    (tmp_path / "next.toml").write_text(dump_config(made), encoding="utf-8")
+    history = read_history(str(tmp_path / "next.csv"), {"config": tmp_path / "next.toml"})
+    assert history.config.among == ("accepted",)
+    assert len(history.frame) == 2
+    with pytest.raises(ConfigError, match="second table of outcomes"):
+        read_history(str(tmp_path / "next.csv"), {"among": "accepted"})

@@ -55,7 +55,6 @@ def config_for(table: TrainingTable, like: Mapping[str, Any] | None) -> TrainCon
         order_by="",
         outcomes="",
         outcomes_join="",
-        among=(),
         drop=tuple(dict.fromkeys(drop)),
         columns={
             name: plan

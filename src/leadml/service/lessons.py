@@ -92,6 +92,7 @@ class Lessons:
                 horizon,
                 as_of=as_of,
                 outcome=Outcome(counted),
+                among=[Outcome(word) for word in like.get("among", ())],
                 which="all" if every_decision else "first",
             )
             progress("reading the memory", 1, 1)

@@ -82,7 +82,7 @@ def read_history(source: str, asked: Mapping[str, Any], progress: Progress = sil
             among=config.among,
         )
         frame, config = joined.frame, joined.configured(config)
-    elif config.among or (
+    elif options.get("among") or (config.among and not config.target) or (
         config.outcome != TrainConfig().outcome and (options.get("outcome") or not config.target)
     ):
         raise ConfigError(

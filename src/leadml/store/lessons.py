@@ -42,7 +42,8 @@ class TrainingTable:
     n_immature
         Rows whose horizon has not passed.
     n_left_out
-        Leads left out, by reason: ``objection``, ``converted before scoring``, ``erased``.
+        Leads left out, by reason: ``objection``, ``converted before scoring``,
+        ``erased``, ``never accepted`` (or what else was asked of them).
     clashes
         Inputs left out because the table has a column of that name.
     won_us
@@ -66,6 +67,7 @@ def training_table(
     horizon_days: int,
     as_of: datetime,
     outcome: Outcome = Outcome.WON,
+    among: Sequence[Outcome] = (),
     which: Literal["first", "all"] = "first",
 ) -> TrainingTable:
     """Inputs as of each decision, labelled by outcomes within the horizon.
@@ -84,11 +86,15 @@ def training_table(
         horizon is immature.
     outcome
         What counts as a conversion.
+    among
+        Leads that had none of these outcomes so far are left out; empty takes every lead.
     which
         The first decision of each lead, or every decision.
     """
     now_us, horizon_us = us_of(as_of), horizon_days * _DAY_US
     won = _earliest(connection, outcome, now_us)
+    members = {lead_id for one in among for lead_id in _earliest(connection, one, now_us)}
+    outside = f"never {' or '.join(among)}"
     learnt = _learnt(connection)
     objecting = set(
         connection.execute(
@@ -111,6 +117,8 @@ def training_table(
             reason = "erased"
         elif won_us is not None and won_us < at_us:
             reason = "converted before scoring"
+        elif among and lead_id not in members:
+            reason = outside
         if reason:
             left_out[reason] = left_out.get(reason, 0) + 1
             continue

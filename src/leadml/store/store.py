@@ -373,6 +373,7 @@ class Store:
         *,
         as_of: datetime | None = None,
         outcome: Outcome = Outcome.WON,
+        among: Sequence[Outcome] = (),
         which: Literal["first", "all"] = "first",
     ) -> TrainingTable:
         """The next training table; see :func:`leadml.store.lessons.training_table`."""
@@ -383,6 +384,7 @@ class Store:
                 horizon_days=horizon_days,
                 as_of=as_of or now(),
                 outcome=outcome,
+                among=among,
                 which=which,
             )
         )

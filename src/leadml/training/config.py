@@ -119,7 +119,8 @@ class TrainConfig:
         words: ``accepted``, ``opportunity``, ``won``, …
     among
         Outcomes of which a lead must have had one to be learned from, as ``accepted``
-        for a model of what becomes of accepted leads; empty takes every lead.
+        for a model of what becomes of accepted leads; empty takes every lead. Without a
+        second table it says what leads the first one holds: nothing is left out.
     silence
         Codes of checks that people overrule, each with the reason.
     edits

@@ -223,6 +223,11 @@ def _notes(
             "No order in time was known, so the figures come from random folds; they are "
             "usually better than what the future will show. Name --created-at or --order-by."
         )
+    if config.among and not config.outcomes:
+        notes.append(
+            f"The table holds only leads that were once {' or '.join(config.among)}, as its "
+            "configuration says: the model speaks of such leads alone."
+        )
     if labels.horizon_days is not None and not labels.horizon_given:
         notes.append(
             f"The horizon of {labels.horizon_days} days was proposed from the time to conversion; "
