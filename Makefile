@@ -16,6 +16,8 @@ WORKERS ?= 2
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_COMPILE_BYTECODE := 1
 export UV_PYTHON_DOWNLOADS := never
+# Certificates of the machine count, as for pip: many companies have one of their own.
+export UV_SYSTEM_CERTS ?= true
 export MLFLOW_DISABLE_TELEMETRY := true
 unexport VIRTUAL_ENV PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME
 
