@@ -6,9 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 __all__ = [
+    "FAULT",
     "PROBLEMS",
     "Piece",
+    "array",
     "body_of",
+    "flag",
+    "moment",
+    "number",
     "object_of",
     "operation",
     "parameter",
@@ -16,6 +21,7 @@ __all__ = [
     "ref",
     "responses_of",
     "text",
+    "whole",
     "with_scopes",
 ]
 
@@ -181,3 +187,36 @@ def ref(name: str) -> dict[str, str]:
 def text(description: str, **more: Any) -> dict[str, Any]:
     """The schema of a text."""
     return {"type": "string", "description": description, **more}
+
+
+def moment(description: str) -> dict[str, Any]:
+    """The schema of a moment with its zone."""
+    return text(description, format="date-time")
+
+
+def number(description: str, **more: Any) -> dict[str, Any]:
+    """The schema of a number."""
+    return {"type": "number", "description": description, **more}
+
+
+def whole(description: str, **more: Any) -> dict[str, Any]:
+    """The schema of a whole number."""
+    return {"type": "integer", "description": description, **more}
+
+
+def flag(description: str) -> dict[str, Any]:
+    """The schema of true or false."""
+    return {"type": "boolean", "description": description}
+
+
+FAULT: Final = {
+    "code": text("What, as a stable code."),
+    "field": text("Which field, where one is at fault."),
+    "detail": text("What happened."),
+}
+"""Why one item of many was refused."""
+
+
+def array(description: str, items: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """The schema of a list."""
+    return {"type": "array", "description": description, "items": items, **more}

@@ -12,14 +12,21 @@ from typing import Any, Final
 from leadml import __version__
 from leadml.api import history, hooks_described, lives_described, performance, policies
 from leadml.api.describing import (
+    FAULT,
     Piece,
+    array,
     body_of,
+    flag,
+    moment,
+    number,
     object_of,
     operation,
+    parameter,
     problem_responses,
     ref,
     responses_of,
     text,
+    whole,
     with_scopes,
 )
 from leadml.leads import Column, Kind
@@ -31,6 +38,7 @@ _NUMBER_TEXT: Final = r"^\s*([+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?)?\s*$"
 
 _PROBABILITY: Final = {"type": "number", "minimum": 0, "maximum": 1}
 _PERCENTILE: Final = {"type": "integer", "minimum": 0, "maximum": 100}
+_STRING: Final = {"type": "string"}
 _STAGES: Final = ["cold", "nurture", "mql", "sql"]
 
 _EXAMPLE_REQUEST: Final = {
@@ -179,30 +187,13 @@ PIECES: Final[tuple[Piece, ...]] = (
 )
 """What the rooms of routes add, in the order in which it is shown."""
 
-_SCOPES: Final = {
-    "/v1/score": "score",
-    "/v1/scores": "score",
-    "/v1/jobs": "score",
-    "/v1/jobs/{id}": "score",
-    "/v1/jobs/{id}/result": "score",
-    "/health/live": "open",
-    "/health/ready": "open",
-}
-"""Of the paths described here; the others need ``read``."""
-
 
 def _all_paths() -> dict[str, Any]:
-    own = {
-        path: {
-            method: {**given, "x-scope": _SCOPES.get(path, "read")}
-            for method, given in item.items()
-        }
-        for path, item in _paths().items()
-    }
+    found = _paths()
     for piece in PIECES:
         for path, item in piece.paths.items():
-            own[path] = own.get(path, {}) | item
-    return with_scopes(own)
+            found[path] = found.get(path, {}) | item
+    return with_scopes(found)
 
 
 def _merged(kind: str) -> dict[str, Any]:
@@ -213,109 +204,114 @@ def _merged(kind: str) -> dict[str, Any]:
 
 
 def _paths() -> dict[str, Any]:
-    query = [
-        {"$ref": "#/components/parameters/reasons"},
-        {"$ref": "#/components/parameters/record"},
-    ]
     scoring = ("400", "403", "408", "413", "415", "422", "503")
+    counts = {
+        "200": {
+            "description": "Prometheus' text format.",
+            "content": {"text/plain": {"schema": {"type": "string"}}},
+        },
+        **problem_responses(("403",)),
+    }
     return {
         "/v1/score": {
-            "post": {
-                "operationId": "score",
-                "tags": ["scoring"],
-                "summary": "Score one lead",
-                "description": "Probability, score, grade, stage and reasons of one lead.",
-                "parameters": query,
-                "requestBody": body_of("ScoreRequest", _EXAMPLE_REQUEST),
-                "responses": responses_of("ScoreAnswer", "The lead's answer.", scoring),
-            }
+            "post": operation(
+                "score",
+                "scoring",
+                "score",
+                "Score one lead",
+                "Probability, score, grade, stage and reasons of one lead.",
+                responses_of("ScoreAnswer", "The lead's answer.", scoring),
+                parameters=("reasons", "record"),
+                body=body_of("ScoreRequest", _EXAMPLE_REQUEST),
+            )
         },
         "/v1/scores": {
-            "post": {
-                "operationId": "scores",
-                "tags": ["scoring"],
-                "summary": "Score many leads",
-                "description": (
-                    "All leads under one model version; results stand in the order of the "
-                    "request. A lead that cannot be read gets an `error` and spoils no other."
-                ),
-                "parameters": query,
-                "requestBody": body_of("ScoresRequest", {"leads": [_EXAMPLE_REQUEST]}),
-                "responses": responses_of("ScoresAnswer", "One result per lead.", scoring),
-            }
+            "post": operation(
+                "scores",
+                "scoring",
+                "score",
+                "Score many leads",
+                "All leads under one model version; results stand in the order of the "
+                "request. A lead that cannot be read gets an `error` and spoils no other.",
+                responses_of("ScoresAnswer", "One result per lead.", scoring),
+                parameters=("reasons", "record"),
+                body=body_of("ScoresRequest", {"leads": [_EXAMPLE_REQUEST]}),
+            )
         },
-        "/v1/model": _get("model", "model", "Model", "The model that is served", ("403", "503")),
-        "/health/live": _get(
-            "live", "operations", "Health", "Whether the process answers", ("403",)
-        ),
+        "/v1/model": _get("model", "read", "Model", "The model that is served", ("403", "503")),
+        "/health/live": _get("live", "open", "Health", "Whether the process answers", ("403",)),
         "/health/ready": _get(
-            "ready", "operations", "Health", "Whether leads can be scored", ("403", "503")
+            "ready", "open", "Health", "Whether leads can be scored", ("403", "503")
         ),
         **_job_paths(),
         "/metrics": {
-            "get": {
-                "operationId": "metrics",
-                "tags": ["operations"],
-                "summary": "Counts for Prometheus",
-                "description": "Requests, scores, warnings, swaps: what docs/metrics.md lists.",
-                "responses": {
-                    "200": {
-                        "description": "Prometheus' text format.",
-                        "content": {"text/plain": {"schema": {"type": "string"}}},
-                    },
-                    **problem_responses(("403",)),
-                },
-            }
+            "get": operation(
+                "metrics",
+                "operations",
+                "read",
+                "Counts for Prometheus",
+                "Requests, scores, warnings, swaps: what docs/metrics.md lists.",
+                counts,
+            )
         },
     }
+
+
+def _get(
+    name: str, scope: str, schema: str, summary: str, problems: tuple[str, ...]
+) -> dict[str, Any]:
+    tag = "operations" if scope == "open" else "model"
+    answers = responses_of(schema, f"{summary}.", problems)
+    return {"get": operation(name, tag, scope, summary, f"{summary}.", answers)}
 
 
 def _job_paths() -> dict[str, Any]:
-    named = [{"$ref": "#/components/parameters/job_id"}]
     file = {"schema": {"type": "string", "format": "binary"}}
-    query = [
-        {"$ref": f"#/components/parameters/{name}"}
-        for name in ("job_reasons", "result_format", "allow_missing")
-    ]
-    taken = responses_of("Job", "The job that will score the file.", _UPLOAD)
-    taken["202"] = taken.pop("200")
+    kinds = ("text/csv", "application/vnd.apache.parquet")
+    upload = {
+        "required": True,
+        "description": "The file itself, not a form; it may be packed (gzip, zip).",
+        "content": dict.fromkeys((*kinds, "application/octet-stream"), file),
+    }
     answers = {
         "description": "One row per lead in the order of the file, as `leadml score` writes it.",
-        "content": {"text/csv": file, "application/vnd.apache.parquet": file},
+        "content": dict.fromkeys(kinds, file),
     }
-    state = _get("job", "files", "Job", "How far a job is", ("403", "404"))
-    state["get"]["parameters"] = named
     return {
         "/v1/jobs": {
-            "post": {
-                "operationId": "createJob",
-                "tags": ["files"],
-                "summary": "Score a file",
-                "description": "Takes a CSV or Parquet file of any size and scores it in the "
-                "background, all rows under one model version, to the digits of the other routes.",
-                "parameters": query,
-                "requestBody": {
-                    "required": True,
-                    "description": "The file itself, not a form; it may be packed (gzip, zip).",
-                    "content": {
-                        "text/csv": file,
-                        "application/vnd.apache.parquet": file,
-                        "application/octet-stream": file,
-                    },
-                },
-                "responses": taken,
-            }
+            "post": operation(
+                "createJob",
+                "files",
+                "score",
+                "Score a file",
+                "Takes a CSV or Parquet file of any size and scores it in the background, all "
+                "rows under one model version, to the digits of the other routes.",
+                responses_of("Job", "The job that will score the file.", _UPLOAD, "202"),
+                parameters=("job_reasons", "result_format", "allow_missing"),
+                body=upload,
+            )
         },
-        "/v1/jobs/{id}": state,
+        "/v1/jobs/{id}": {
+            "get": operation(
+                "job",
+                "files",
+                "score",
+                "How far a job is",
+                "How far a job is.",
+                responses_of("Job", "How far a job is.", ("403", "404")),
+                parameters=("job_id",),
+            )
+        },
         "/v1/jobs/{id}/result": {
-            "get": {
-                "operationId": "jobResult",
-                "tags": ["files"],
-                "summary": "Download what a job scored",
-                "description": "The answers; a row that could not be read has a code in `error`.",
-                "parameters": named,
-                "responses": {"200": answers, **problem_responses(("403", "404", "409"))},
-            }
+            "get": operation(
+                "jobResult",
+                "files",
+                "score",
+                "Download what a job scored",
+                "The answers; a row that could not be read has a code in `error`.",
+                {"200": answers, **problem_responses(("403", "404", "409"))},
+                parameters=("job_id",),
+            )
         },
     }
 
@@ -323,61 +319,39 @@ def _job_paths() -> dict[str, Any]:
 _UPLOAD: Final = ("400", "403", "404", "408", "413", "415", "422", "503")
 
 
-def _get(
-    name: str,
-    tag: str,
-    schema: str,
-    summary: str,
-    problems: tuple[str, ...],
-) -> dict[str, Any]:
-    answers = responses_of(schema, f"{summary}.", problems)
-    return {"get": operation(name, tag, "read", summary, f"{summary}.", answers)}
-
-
 def _parameters() -> dict[str, Any]:
     return {
-        "reasons": {
-            "name": "reasons",
-            "in": "query",
-            "required": False,
-            "description": "How many reasons, strongest first: a number from 0, or `all`.",
-            "schema": {"type": "string", "pattern": "^([0-9]{1,4}|all)$", "default": "5"},
-        },
-        "record": {
-            "name": "record",
-            "in": "query",
-            "required": False,
-            "description": "Whether the decision is recorded, where there is a memory.",
-            "schema": {"type": "string", "enum": ["true", "false"], "default": "true"},
-        },
-        "job_id": {
-            "name": "id",
-            "in": "path",
-            "required": True,
-            "description": "The `job_id` that POST /v1/jobs gave.",
-            "schema": {"type": "string"},
-        },
-        "job_reasons": {
-            "name": "reasons",
-            "in": "query",
-            "required": False,
-            "description": "How many reasons per lead, as sentences: 0 to 50.",
-            "schema": {"type": "integer", "minimum": 0, "maximum": 50, "default": 3},
-        },
-        "result_format": {
-            "name": "format",
-            "in": "query",
-            "required": False,
-            "description": "What the result is.",
-            "schema": {"type": "string", "enum": ["csv", "parquet"], "default": "csv"},
-        },
-        "allow_missing": {
-            "name": "allow_missing",
-            "in": "query",
-            "required": False,
-            "description": "Score columns that the file lacks as missing, instead of refusing it.",
-            "schema": {"type": "string", "enum": ["true", "false"], "default": "false"},
-        },
+        "reasons": parameter(
+            "reasons",
+            "query",
+            "How many reasons, strongest first: a number from 0, or `all`.",
+            {"type": "string", "pattern": "^([0-9]{1,4}|all)$", "default": "5"},
+        ),
+        "record": parameter(
+            "record",
+            "query",
+            "Whether the decision is recorded, where there is a memory.",
+            {"type": "string", "enum": ["true", "false"], "default": "true"},
+        ),
+        "job_id": parameter("id", "path", "The `job_id` that POST /v1/jobs gave.", _STRING),
+        "job_reasons": parameter(
+            "reasons",
+            "query",
+            "How many reasons per lead, as sentences: 0 to 50.",
+            {"type": "integer", "minimum": 0, "maximum": 50, "default": 3},
+        ),
+        "result_format": parameter(
+            "format",
+            "query",
+            "What the result is.",
+            {"type": "string", "enum": ["csv", "parquet"], "default": "csv"},
+        ),
+        "allow_missing": parameter(
+            "allow_missing",
+            "query",
+            "Score columns that the file lacks as missing, instead of refusing it.",
+            {"type": "string", "enum": ["true", "false"], "default": "false"},
+        ),
     }
 
 
@@ -441,27 +415,13 @@ def _schemas(served: Served | None) -> dict[str, Any]:
             **_PROBABILITY,
             "description": "Chance of a typical lead, at which every effect is zero.",
         },
-        "reasons": {
-            "type": "array",
-            "description": "Strongest first.",
-            "items": ref("Reason"),
-        },
-        "other_log_odds": {
-            "type": "number",
-            "description": "Sum of the reasons left out; absent with reasons=all.",
-        },
+        "reasons": array("Strongest first.", ref("Reason")),
+        "other_log_odds": number("Sum of the reasons left out; absent with reasons=all."),
         "model_version": text("Name and version of the model."),
         "policy_version": text("Version of the thresholds."),
         "decision_id": text("Of the record of this decision; absent if nothing was recorded."),
-        "persisted": {
-            "type": "boolean",
-            "description": "False where the memory did not answer; else absent.",
-        },
-        "warnings": {
-            "type": "array",
-            "description": "What the reader should know.",
-            "items": ref("Warning"),
-        },
+        "persisted": flag("False where the memory did not answer; else absent."),
+        "warnings": array("What the reader should know.", ref("Warning")),
     }
     always = tuple(key for key in answer if key not in _AT_TIMES)
     return {
@@ -491,8 +451,8 @@ def _schemas(served: Served | None) -> dict[str, Any]:
             {
                 "field": text("The column."),
                 "value": text("What the lead had; absent if nothing was given."),
-                "log_odds": {"type": "number", "description": "Points, four digits."},
-                "odds_ratio": {"type": "number", "description": "The same as a factor."},
+                "log_odds": number("Points, four digits."),
+                "odds_ratio": number("The same as a factor."),
                 "role": text("Which criterion it belongs to.", enum=["fit", "engagement"]),
                 "text": text("The same in words."),
             },
@@ -510,11 +470,9 @@ def _schemas(served: Served | None) -> dict[str, Any]:
         "ScoresRequest": object_of(
             "Leads to score.",
             {
-                "leads": {
-                    "type": "array",
-                    "description": "The leads, in any order, 1,000 unless set otherwise.",
-                    "items": ref("ScoreRequest"),
-                }
+                "leads": array(
+                    "The leads, in any order, 1,000 unless set otherwise.", ref("ScoreRequest")
+                )
             },
             ("leads",),
             closed=True,
@@ -524,11 +482,7 @@ def _schemas(served: Served | None) -> dict[str, Any]:
             {
                 "model_version": text("The one model version of all results."),
                 "policy_version": text("The one version of the thresholds."),
-                "results": {
-                    "type": "array",
-                    "description": "As many as leads.",
-                    "items": ref("ScoresResult"),
-                },
+                "results": array("As many as leads.", ref("ScoresResult")),
             },
             ("model_version", "policy_version", "results"),
         ),
@@ -537,11 +491,7 @@ def _schemas(served: Served | None) -> dict[str, Any]:
         ),
         "LeadError": object_of(
             "Why one lead of many has no answer.",
-            {
-                "code": text("What, as a stable code."),
-                "field": text("Which field, where one is at fault."),
-                "detail": text("What happened."),
-            },
+            FAULT,
             ("code", "detail"),
         ),
         "Job": object_of(
@@ -549,18 +499,14 @@ def _schemas(served: Served | None) -> dict[str, Any]:
             {
                 "job_id": text("Its id."),
                 "state": text("How far it is.", enum=["queued", "running", "done", "failed"]),
-                "created_at": text("When the file had arrived, UTC.", format="date-time"),
-                "finished_at": text("When it was done or failed, UTC.", format="date-time"),
-                "bytes": {"type": "integer", "description": "Size of the file."},
+                "created_at": moment("When the file had arrived, UTC."),
+                "finished_at": moment("When it was done or failed, UTC."),
+                "bytes": whole("Size of the file."),
                 "result_format": text("What the result is.", enum=["csv", "parquet"]),
-                "rows": {"type": "integer", "description": "Rows of the file, once read."},
-                "rows_done": {"type": "integer", "description": "Rows answered so far."},
-                "n_row_errors": {"type": "integer", "description": "Rows that cannot be read."},
-                "row_errors": {
-                    "type": "array",
-                    "description": "The first 20 of them.",
-                    "items": ref("RowError"),
-                },
+                "rows": whole("Rows of the file, once read."),
+                "rows_done": whole("Rows answered so far."),
+                "n_row_errors": whole("Rows that cannot be read."),
+                "row_errors": array("The first 20 of them.", ref("RowError")),
                 "model_version": text("The one model version of all rows."),
                 "policy_version": text("The one version of the thresholds."),
                 "error": ref("JobError"),
@@ -570,10 +516,8 @@ def _schemas(served: Served | None) -> dict[str, Any]:
         "RowError": object_of(
             "Why one row of a file has no answer.",
             {
-                "row": {"type": "integer", "description": "The row below the header, from 1."},
-                "code": text("What, as a stable code."),
-                "field": text("Which field, where one is at fault."),
-                "detail": text("What happened."),
+                "row": whole("The row below the header, from 1."),
+                **FAULT,
             },
             ("row", "code", "detail"),
         ),
@@ -584,11 +528,7 @@ def _schemas(served: Served | None) -> dict[str, Any]:
                 "title": text("The kind in words."),
                 "detail": text("What happened."),
                 "column": text("Which column, where one is at fault."),
-                "rows": {
-                    "type": "array",
-                    "description": "Which rows, from 1.",
-                    "items": {"type": "integer"},
-                },
+                "rows": array("Which rows, from 1.", {"type": "integer"}),
                 "fix": text("What to do."),
             },
             ("code", "title", "detail"),
@@ -598,7 +538,7 @@ def _schemas(served: Served | None) -> dict[str, Any]:
             {
                 "type": text("A name of the kind of failure."),
                 "title": text("The kind in words."),
-                "status": {"type": "integer", "description": "The HTTP status."},
+                "status": whole("The HTTP status."),
                 "code": text("The stable code."),
                 "detail": text("What happened; never a value of the request."),
                 "pointer": text("Where in the body (RFC 6901)."),
@@ -623,11 +563,7 @@ def _schemas(served: Served | None) -> dict[str, Any]:
                 "protocol": {"type": "object", "description": "How it was tested."},
                 "metrics": {"type": "object", "description": "How well it did, with intervals."},
                 "size": {"type": "object", "description": "Columns, pairs and cells."},
-                "fields": {
-                    "type": "array",
-                    "description": "The fields of a lead that it reads.",
-                    "items": ref("Field"),
-                },
+                "fields": array("The fields of a lead that it reads.", ref("Field")),
             },
             ("name", "version", "model_version", "policy_version", "digest", "fields"),
         ),
@@ -641,14 +577,10 @@ def _schemas(served: Served | None) -> dict[str, Any]:
                     **_PROBABILITY,
                     "description": "Share of training leads without it.",
                 },
-                "levels": {
-                    "type": "array",
-                    "description": "The most frequent categories.",
-                    "items": {"type": "string"},
-                },
-                "n_levels": {"type": "integer", "description": "How many categories there are."},
-                "low": {"type": "number", "description": "Smallest number in training."},
-                "high": {"type": "number", "description": "Largest number in training."},
+                "levels": array("The most frequent categories.", {"type": "string"}),
+                "n_levels": whole("How many categories there are."),
+                "low": number("Smallest number in training."),
+                "high": number("Largest number in training."),
             },
             ("field", "role", "kind"),
         ),

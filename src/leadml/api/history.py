@@ -7,7 +7,20 @@ from typing import Any, Final, TypeVar
 
 from starlette.types import Receive, Scope, Send
 
-from leadml.api.describing import Piece, body_of, object_of, operation, ref, responses_of, text
+from leadml.api.describing import (
+    FAULT,
+    Piece,
+    array,
+    body_of,
+    flag,
+    moment,
+    object_of,
+    operation,
+    ref,
+    responses_of,
+    text,
+    whole,
+)
 from leadml.api.desk import Desk, invalid, object_in, refuse_others, send_json
 from leadml.api.lives import lead_id_in, past_in, report_of
 from leadml.api.table import Entry
@@ -111,9 +124,9 @@ def _counts(what: str) -> dict[str, Any]:
     return object_of(
         f"{what}, counted.",
         {
-            "accepted": {"type": "integer", "description": "Recorded now."},
-            "duplicates": {"type": "integer", "description": "Known already; nothing changed."},
-            "refused": {"type": "integer", "description": "Not recorded; see errors."},
+            "accepted": whole("Recorded now."),
+            "duplicates": whole("Known already; nothing changed."),
+            "refused": whole("Not recorded; see errors."),
         },
         ("accepted", "duplicates", "refused"),
     )
@@ -143,16 +156,8 @@ PIECE: Final = Piece(
         "Past": object_of(
             "A past.",
             {
-                "leads": {
-                    "type": "array",
-                    "description": "Leads as they were known then.",
-                    "items": ref("Arrival"),
-                },
-                "outcomes": {
-                    "type": "array",
-                    "description": "What became of leads.",
-                    "items": ref("Outcome"),
-                },
+                "leads": array("Leads as they were known then.", ref("Arrival")),
+                "outcomes": array("What became of leads.", ref("Outcome")),
             },
             closed=True,
             example=_EXAMPLE,
@@ -162,11 +167,8 @@ PIECE: Final = Piece(
             {
                 "lead_id": text("Its id in your CRM.", minLength=1, maxLength=255),
                 "lead": ref("Lead"),
-                "as_of": text("The moment, with its zone.", format="date-time"),
-                "contact_consent": {
-                    "type": "boolean",
-                    "description": "Whether it had agreed to be contacted.",
-                },
+                "as_of": moment("The moment, with its zone."),
+                "contact_consent": flag("Whether it had agreed to be contacted."),
             },
             ("lead_id", "lead", "as_of"),
             closed=True,
@@ -177,11 +179,7 @@ PIECE: Final = Piece(
                 "model_version": text("The model that scored the leads."),
                 "leads": _counts("Leads"),
                 "outcomes": _counts("Outcomes"),
-                "errors": {
-                    "type": "array",
-                    "description": "The first refusals.",
-                    "items": ref("PastError"),
-                },
+                "errors": array("The first refusals.", ref("PastError")),
             },
             ("model_version", "leads", "outcomes", "errors"),
         ),
@@ -190,9 +188,7 @@ PIECE: Final = Piece(
             {
                 "kind": text("Of what list.", enum=["leads", "outcomes"]),
                 "lead_id": text("Of the lead, where it could be read."),
-                "code": text("What, as a stable code."),
-                "field": text("Which field, where one is at fault."),
-                "detail": text("What happened."),
+                **FAULT,
             },
             ("kind", "code", "detail"),
         ),

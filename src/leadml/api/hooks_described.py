@@ -6,13 +6,18 @@ from typing import Any, Final
 
 from leadml.api.describing import (
     Piece,
+    array,
     body_of,
+    flag,
+    moment,
+    number,
     object_of,
     operation,
     parameter,
     ref,
     responses_of,
     text,
+    whole,
 )
 from leadml.store.announcing import EVENTS
 from leadml.webhooks import KINDS
@@ -33,10 +38,6 @@ _EXAMPLE: Final = {
 }
 
 
-def _moment(description: str) -> dict[str, Any]:
-    return text(description, format="date-time")
-
-
 def _optional(schema: str, example: Any) -> dict[str, Any]:
     """A JSON body that may be left out."""
     return {**body_of(schema, example, "One JSON object, or nothing."), "required": False}
@@ -46,12 +47,11 @@ def _names(description: str, **more: Any) -> dict[str, Any]:
     return {"type": "array", "description": description, "items": {"type": "string"}, **more}
 
 
-_EVENTS: Final[dict[str, Any]] = {
-    "type": "array",
-    "description": "Types of messages; if left out, those of docs/webhooks.md that the kind takes.",
-    "items": {"type": "string", "enum": list(EVENTS)},
-    "minItems": 1,
-}
+_EVENTS: Final[dict[str, Any]] = array(
+    "Types of messages; if left out, those of docs/webhooks.md that the kind takes.",
+    {"type": "string", "enum": list(EVENTS)},
+    minItems=1,
+)
 _SETTABLE: Final[dict[str, Any]] = {
     "url": text("Address of the receiver, or the root of a CRM's API.", maxLength=2_000),
     "note": text("What people call it.", maxLength=500),
@@ -82,11 +82,11 @@ _SHOWN: Final[dict[str, Any]] = {
     },
     "state": text("Disabled ones are sent nothing; it waits.", enum=_ENABLED),
     "state_reason": text("Why it is disabled."),
-    "paused_until": _moment("The receiver asked to be left alone until then."),
-    "has_credential": {"type": "boolean", "description": "Whether leadml signs in there."},
-    "active_secrets": {"type": "integer", "description": "Secrets that sign; two in rotation."},
-    "created_at": _moment("When it was made."),
-    "updated_at": _moment("When it was changed last."),
+    "paused_until": moment("The receiver asked to be left alone until then."),
+    "has_credential": flag("Whether leadml signs in there."),
+    "active_secrets": whole("Secrets that sign; two in rotation."),
+    "created_at": moment("When it was made."),
+    "updated_at": moment("When it was changed last."),
 }
 _REQUIRED: Final = ("id", "url", "kind", "events", "state", "created_at")
 
@@ -239,11 +239,7 @@ PIECE: Final = Piece(
         "Webhooks": object_of(
             "All webhooks.",
             {
-                "webhooks": {
-                    "type": "array",
-                    "description": "Oldest first.",
-                    "items": ref("Webhook"),
-                },
+                "webhooks": array("Oldest first.", ref("Webhook")),
                 "deliveries": ref("DeliveryStanding"),
             },
             ("webhooks", "deliveries"),
@@ -251,16 +247,10 @@ PIECE: Final = Piece(
         "DeliveryStanding": object_of(
             "How far the deliveries of all webhooks are.",
             {
-                "waiting": {"type": "integer", "description": "To be made."},
-                "dead": {"type": "integer", "description": "Given up; a replay sends them."},
-                "unsorted": {
-                    "type": "integer",
-                    "description": "Messages that no worker has looked at.",
-                },
-                "oldest_s": {
-                    "type": "number",
-                    "description": "Age of the oldest message that waits, in seconds.",
-                },
+                "waiting": whole("To be made."),
+                "dead": whole("Given up; a replay sends them."),
+                "unsorted": whole("Messages that no worker has looked at."),
+                "oldest_s": number("Age of the oldest message that waits, in seconds."),
             },
             ("waiting", "dead", "unsorted", "oldest_s"),
         ),
@@ -268,35 +258,31 @@ PIECE: Final = Piece(
             "What went.",
             {
                 "removed": text("Id of the webhook."),
-                "waiting": {"type": "integer", "description": "Deliveries that were waiting."},
+                "waiting": whole("Deliveries that were waiting."),
             },
             ("removed", "waiting"),
         ),
         "Replayed": object_of(
             "What will be sent again.",
-            {"replayed": {"type": "integer", "description": "Deliveries."}},
+            {"replayed": whole("Deliveries.")},
             ("replayed",),
         ),
         "WebhookTried": object_of(
             "What came of a trial.",
             {
-                "delivered": {"type": "boolean", "description": "Whether it was taken."},
+                "delivered": flag("Whether it was taken."),
                 "message_id": text("The id that the message carried."),
-                "status": {"type": "integer", "description": "The receiver's HTTP status."},
+                "status": whole("The receiver's HTTP status."),
                 "error": text("What went wrong."),
                 "fix": text("What would let a refused address be called."),
-                "duration_ms": {"type": "number", "description": "How long it took."},
+                "duration_ms": number("How long it took."),
             },
             ("delivered", "message_id", "duration_ms"),
         ),
         "Deliveries": object_of(
             "One page of deliveries.",
             {
-                "deliveries": {
-                    "type": "array",
-                    "description": "Newest first.",
-                    "items": ref("Delivery"),
-                },
+                "deliveries": array("Newest first.", ref("Delivery")),
                 "next_cursor": text("Where the next page begins; absent on the last."),
             },
             ("deliveries",),
@@ -308,29 +294,25 @@ PIECE: Final = Piece(
                 "message_id": text("The same each time the message is sent."),
                 "type": text("The event."),
                 "lead_id": text("The lead it is about, if any."),
-                "sequence": {"type": "integer", "description": "Grows with a lead's messages."},
+                "sequence": whole("Grows with a lead's messages."),
                 "state": text("Where it stands.", enum=_STATES),
-                "attempts": {"type": "integer", "description": "Made so far."},
-                "created_at": _moment("When it happened."),
-                "next_attempt_at": _moment("When it is tried again."),
-                "finished_at": _moment("When it was delivered or given up."),
-                "last_status": {"type": "integer", "description": "Status of the last answer."},
+                "attempts": whole("Made so far."),
+                "created_at": moment("When it happened."),
+                "next_attempt_at": moment("When it is tried again."),
+                "finished_at": moment("When it was delivered or given up."),
+                "last_status": whole("Status of the last answer."),
                 "last_error": text("What went wrong last."),
-                "log": {
-                    "type": "array",
-                    "description": "Attempts, oldest first.",
-                    "items": ref("DeliveryAttempt"),
-                },
+                "log": array("Attempts, oldest first.", ref("DeliveryAttempt")),
             },
             ("id", "message_id", "type", "sequence", "state", "attempts", "created_at", "log"),
         ),
         "DeliveryAttempt": object_of(
             "One attempt.",
             {
-                "at": _moment("When it began."),
-                "status": {"type": "integer", "description": "The receiver's HTTP status."},
+                "at": moment("When it began."),
+                "status": whole("The receiver's HTTP status."),
                 "error": text("What went wrong."),
-                "duration_ms": {"type": "number", "description": "How long it took."},
+                "duration_ms": number("How long it took."),
             },
             ("at", "duration_ms"),
         ),

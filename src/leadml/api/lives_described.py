@@ -5,8 +5,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 from leadml.api.describing import (
+    FAULT,
     Piece,
+    array,
     body_of,
+    flag,
+    moment,
+    number,
     object_of,
     operation,
     parameter,
@@ -14,6 +19,7 @@ from leadml.api.describing import (
     ref,
     responses_of,
     text,
+    whole,
 )
 
 __all__ = ["PIECE"]
@@ -71,10 +77,6 @@ def _lead_id(description: str = "The id your CRM knows the lead by.") -> dict[st
     }
 
 
-def _moment(description: str) -> dict[str, Any]:
-    return text(description, format="date-time")
-
-
 _FREE: Final = {"type": "object", "additionalProperties": True}
 _GIVEN_MOMENT: Final = {"type": ["string", "null"], "format": "date-time"}
 _DETAILS: Final = {
@@ -86,18 +88,15 @@ _DETAILS: Final = {
     },
 }
 _CONSENT: Final[dict[str, Any]] = {
-    "contact_consent": {"type": "boolean", "description": "Whether it may be contacted, if told."},
-    "objection": {"type": "boolean", "description": "Whether the lead objected."},
+    "contact_consent": flag("Whether it may be contacted, if told."),
+    "objection": flag("Whether the lead objected."),
 }
 _SCORED: Final[dict[str, Any]] = {
     "probability": {**_CHANCE, "description": "Of the latest score."},
-    "score": {"type": "integer", "description": "Of the latest score, 0 to 100."},
+    "score": whole("Of the latest score, 0 to 100."),
     "proposed_stage": text("What the thresholds said.", enum=["cold", "nurture", "mql", "sql"]),
 }
-_EXPECTED: Final = {
-    "type": "number",
-    "description": "Probability times what winning the lead is worth.",
-}
+_EXPECTED: Final = number("Probability times what winning the lead is worth.")
 
 PIECE: Final = Piece(
     paths={
@@ -252,11 +251,7 @@ PIECE: Final = Piece(
         "Leads": object_of(
             "A page of leads.",
             {
-                "leads": {
-                    "type": "array",
-                    "description": "The leads.",
-                    "items": ref("LeadRow"),
-                },
+                "leads": array("The leads.", ref("LeadRow")),
                 "next_cursor": text("Where the next page begins; absent on the last."),
             },
             ("leads",),
@@ -266,8 +261,8 @@ PIECE: Final = Piece(
             {
                 "lead_id": text("Its id."),
                 "stage": text("Where it stands.", enum=_STAGES),
-                "stage_since": _moment("Since when."),
-                "updated": _moment("When it last changed."),
+                "stage_since": moment("Since when."),
+                "updated": moment("When it last changed."),
                 **_SCORED,
                 **_CONSENT,
                 "expected_value": _EXPECTED,
@@ -280,15 +275,13 @@ PIECE: Final = Piece(
             {
                 "lead_id": text("Its id."),
                 "stage": text("Where it stands.", enum=_STAGES),
-                "stage_since": _moment("Since when."),
-                "first_seen": _moment("When it was first heard of."),
-                "updated": _moment("When it last changed."),
+                "stage_since": moment("Since when."),
+                "first_seen": moment("When it was first heard of."),
+                "updated": moment("When it last changed."),
                 **_CONSENT,
-                "open_steps": {
-                    "type": "array",
-                    "description": "Outcomes that may be reported.",
-                    "items": {"type": "string", "enum": _OUTCOMES},
-                },
+                "open_steps": array(
+                    "Outcomes that may be reported.", {"type": "string", "enum": _OUTCOMES}
+                ),
                 "latest": ref("LatestScore"),
                 "expected_value": _EXPECTED,
                 "trend": ref("Trend"),
@@ -304,15 +297,11 @@ PIECE: Final = Piece(
             "The latest score of a lead.",
             {
                 "decision_id": text("Of its record."),
-                "at": _moment("When."),
+                "at": moment("When."),
                 **_SCORED,
                 "model_version": text("Name and version of the model."),
                 "policy_version": text("Version of the thresholds."),
-                "reasons": {
-                    "type": "array",
-                    "description": "Strongest first.",
-                    "items": ref("ReasonTold"),
-                },
+                "reasons": array("Strongest first.", ref("ReasonTold")),
             },
             ("decision_id", "at", "probability", "score"),
         ),
@@ -325,9 +314,9 @@ PIECE: Final = Piece(
             "How the latest score moved.",
             {
                 "direction": text("In one word.", enum=["rising", "steady", "falling"]),
-                "log_odds_change": {"type": "number", "description": "In log-odds."},
-                "odds_ratio": {"type": "number", "description": "The same as a factor."},
-                "since": _moment("When the score compared with was made."),
+                "log_odds_change": number("In log-odds."),
+                "odds_ratio": number("The same as a factor."),
+                "since": moment("When the score compared with was made."),
                 "rule": text("What makes it so."),
             },
             ("direction", "log_odds_change", "odds_ratio", "since", "rule"),
@@ -336,27 +325,23 @@ PIECE: Final = Piece(
             "What happened to a lead.",
             {
                 "lead_id": text("Its id."),
-                "history": {
-                    "type": "array",
-                    "description": "In the order of time.",
-                    "items": ref("HistoryEntry"),
-                },
+                "history": array("In the order of time.", ref("HistoryEntry")),
             },
             ("lead_id", "history"),
         ),
         "HistoryEntry": object_of(
             "Something that happened.",
             {
-                "at": _moment("When it happened."),
+                "at": moment("When it happened."),
                 "event": text("What.", enum=["scored", "consent", "did", *_OUTCOMES]),
                 "stage": text("Where the lead stood after it.", enum=_STAGES),
                 "what": text("The event, for `did`."),
                 "probability": {**_CHANCE, "description": "For `scored`."},
-                "score": {"type": "integer", "description": "For `scored`."},
+                "score": whole("For `scored`."),
                 "decision_id": text("For `scored`."),
                 "model_version": text("For `scored`."),
                 "policy_version": text("For `scored`."),
-                "may_contact": {"type": "boolean", "description": "For `consent`."},
+                "may_contact": flag("For `consent`."),
                 "reason": text("As reported."),
                 "by": text("Who reported it."),
                 "details": {**_FREE, "description": "As reported."},
@@ -368,11 +353,7 @@ PIECE: Final = Piece(
             {
                 "lead": {**_FREE, "description": "As it stands."},
                 **{
-                    name: {
-                        "type": "array",
-                        "description": f"All {name}.",
-                        "items": {"type": "object"},
-                    }
+                    name: array(f"All {name}.", {"type": "object"})
                     for name in (
                         "decisions",
                         "outcomes",
@@ -430,29 +411,22 @@ PIECE: Final = Piece(
             {
                 "decision_id": text("Its id."),
                 "lead_id": text("Of the lead, if it had an id."),
-                "imported": {
-                    "type": "boolean",
-                    "description": "True for a past that was brought in later.",
-                },
-                "at": _moment("When."),
+                "imported": flag("True for a past that was brought in later."),
+                "at": moment("When."),
                 "inputs": {**_FREE, "description": "Fields as they were sent."},
                 "probability": {**_CHANCE, "description": "As shown."},
-                "log_odds": {"type": "number", "description": "Before rounding."},
-                "contributions": {
-                    "type": "array",
-                    "description": "Log-odds per column of the model.",
-                    "items": {"type": "number"},
-                },
-                "score": {"type": "integer", "description": "0 to 100."},
-                "fit_score": {"type": "integer", "description": "0 to 100."},
-                "engagement_score": {"type": "integer", "description": "0 to 100."},
+                "log_odds": number("Before rounding."),
+                "contributions": array("Log-odds per column of the model.", {"type": "number"}),
+                "score": whole("0 to 100."),
+                "fit_score": whole("0 to 100."),
+                "engagement_score": whole("0 to 100."),
                 "grade": text("A to D."),
                 "proposed_stage": text("What the thresholds said."),
                 "stage": text("Where the lead stood after it.", enum=_STAGES),
-                "contact_consent": {"type": "boolean", "description": "What the request said."},
-                "nurture_line": {"type": "number", "description": "Of the policy then."},
-                "mql_line": {"type": "number", "description": "Of the policy then."},
-                "sql_line": {"type": "number", "description": "Of the policy then."},
+                "contact_consent": flag("What the request said."),
+                "nurture_line": number("Of the policy then."),
+                "mql_line": number("Of the policy then."),
+                "sql_line": number("Of the policy then."),
                 "model_version": text("Name and version of the model."),
                 "policy_version": text("Version of the thresholds."),
                 "bundle_digest": text("Digest of the model's bundle."),
@@ -461,13 +435,7 @@ PIECE: Final = Piece(
         ),
         "Outcomes": object_of(
             "Reports of what became of leads.",
-            {
-                "outcomes": {
-                    "type": "array",
-                    "description": "1,000 at most unless set otherwise.",
-                    "items": ref("Outcome"),
-                }
-            },
+            {"outcomes": array("1,000 at most unless set otherwise.", ref("Outcome"))},
             ("outcomes",),
             closed=True,
         ),
@@ -498,14 +466,10 @@ PIECE: Final = Piece(
         "OutcomesTaken": object_of(
             "What came of the reports.",
             {
-                "accepted": {"type": "integer", "description": "New ones."},
-                "duplicates": {"type": "integer", "description": "Those known already."},
-                "refused": {"type": "integer", "description": "Those that do not count."},
-                "results": {
-                    "type": "array",
-                    "description": "One per report.",
-                    "items": ref("OutcomeResult"),
-                },
+                "accepted": whole("New ones."),
+                "duplicates": whole("Those known already."),
+                "refused": whole("Those that do not count."),
+                "results": array("One per report.", ref("OutcomeResult")),
             },
             ("accepted", "duplicates", "refused", "results"),
             example=_EXAMPLE_OUTCOMES_TAKEN,
@@ -515,39 +479,29 @@ PIECE: Final = Piece(
             {
                 "lead_id": text("Of the lead."),
                 "stage": text("Where it stands now.", enum=_STAGES),
-                "duplicate": {"type": "boolean", "description": "True if it was known already."},
-                "warnings": {
-                    "type": "array",
-                    "description": "`lead_unknown` where no score of the lead is remembered: "
+                "duplicate": flag("True if it was known already."),
+                "warnings": array(
+                    "`lead_unknown` where no score of the lead is remembered: "
                     "the report is kept, but the id may be mistyped.",
-                    "items": ref("Warning"),
-                },
+                    ref("Warning"),
+                ),
                 "error": ref("ReportError"),
             },
         ),
         "ReportError": object_of(
             "Why one report of many does not count.",
             {
-                "code": text("What, as a stable code."),
-                "field": text("Which field, where one is at fault."),
-                "detail": text("What happened."),
-                "open_steps": {
-                    "type": "array",
-                    "description": "For `step_not_open`: what may be reported instead.",
-                    "items": {"type": "string", "enum": _OUTCOMES},
-                },
+                **FAULT,
+                "open_steps": array(
+                    "For `step_not_open`: what may be reported instead.",
+                    {"type": "string", "enum": _OUTCOMES},
+                ),
             },
             ("code", "detail"),
         ),
         "Events": object_of(
             "What leads did.",
-            {
-                "events": {
-                    "type": "array",
-                    "description": "1,000 at most unless set otherwise.",
-                    "items": ref("Event"),
-                }
-            },
+            {"events": array("1,000 at most unless set otherwise.", ref("Event"))},
             ("events",),
             closed=True,
         ),
@@ -565,14 +519,10 @@ PIECE: Final = Piece(
         "EventsTaken": object_of(
             "What came of the events.",
             {
-                "accepted": {"type": "integer", "description": "New ones."},
-                "duplicates": {"type": "integer", "description": "Those known already."},
-                "refused": {"type": "integer", "description": "Those that do not count."},
-                "results": {
-                    "type": "array",
-                    "description": "One per event.",
-                    "items": ref("EventResult"),
-                },
+                "accepted": whole("New ones."),
+                "duplicates": whole("Those known already."),
+                "refused": whole("Those that do not count."),
+                "results": array("One per event.", ref("EventResult")),
             },
             ("accepted", "duplicates", "refused", "results"),
         ),
@@ -580,18 +530,14 @@ PIECE: Final = Piece(
             "What came of one event.",
             {
                 "lead_id": text("Of the lead."),
-                "duplicate": {"type": "boolean", "description": "True if it was known already."},
+                "duplicate": flag("True if it was known already."),
                 "error": ref("ReportError"),
             },
         ),
         "Queue": object_of(
             "Whom to work next.",
             {
-                "leads": {
-                    "type": "array",
-                    "description": "By expected value.",
-                    "items": ref("QueuedLead"),
-                },
+                "leads": array("By expected value.", ref("QueuedLead")),
                 "next_cursor": text("Where the next page begins; absent on the last."),
                 "capacity": ref("CapacityLeft"),
             },
@@ -602,9 +548,9 @@ PIECE: Final = Piece(
             {
                 "lead_id": text("Its id."),
                 "probability": {**_CHANCE, "description": "Of the latest score."},
-                "score": {"type": "integer", "description": "0 to 100."},
+                "score": whole("0 to 100."),
                 "expected_value": _EXPECTED,
-                "stage_since": _moment("Since when it is an MQL."),
+                "stage_since": moment("Since when it is an MQL."),
                 "decision_id": text("Of the latest score."),
                 "attributes": {**_FREE, "description": "The fields asked for."},
             },
@@ -613,12 +559,9 @@ PIECE: Final = Piece(
         "CapacityLeft": object_of(
             "What can still be worked this week.",
             {
-                "per_week": {"type": "number", "description": "Leads that can be worked."},
-                "taken": {
-                    "type": "integer",
-                    "description": "Leads that sales answered in the last seven days.",
-                },
-                "left": {"type": "integer", "description": "The rest."},
+                "per_week": number("Leads that can be worked."),
+                "taken": whole("Leads that sales answered in the last seven days."),
+                "left": whole("The rest."),
             },
             ("per_week", "taken", "left"),
         ),

@@ -6,7 +6,19 @@ from typing import Any, Final
 
 from starlette.types import Receive, Scope, Send
 
-from leadml.api.describing import Piece, object_of, operation, parameter, ref, responses_of, text
+from leadml.api.describing import (
+    Piece,
+    array,
+    flag,
+    moment,
+    number,
+    object_of,
+    operation,
+    parameter,
+    ref,
+    responses_of,
+    text,
+)
 from leadml.api.desk import Desk, send_json
 from leadml.api.query import asked_in, whole_in
 from leadml.api.table import Entry
@@ -42,14 +54,6 @@ class PerformanceRoutes:
 # --- described ---------------------------------------------------------------------
 
 
-def _list(description: str, name: str) -> dict[str, Any]:
-    return {"type": "array", "description": description, "items": ref(name)}
-
-
-def _number(description: str) -> dict[str, Any]:
-    return {"type": "number", "description": description}
-
-
 def _count(description: str) -> dict[str, Any]:
     return {"type": "integer", "minimum": 0, "description": description}
 
@@ -57,12 +61,12 @@ def _count(description: str) -> dict[str, Any]:
 _HAPPENED: Final[dict[str, Any]] = {
     "n": _count("Leads."),
     "n_conversions": _count("Conversions among them."),
-    "from": _number("Smallest chance."),
-    "to": _number("Largest chance."),
-    "predicted": _number("Mean chance."),
-    "observed": _number("Share that converted."),
-    "low": _number("Lower end of its 95 % interval."),
-    "high": _number("Upper end of its 95 % interval."),
+    "from": number("Smallest chance."),
+    "to": number("Largest chance."),
+    "predicted": number("Mean chance."),
+    "observed": number("Share that converted."),
+    "low": number("Lower end of its 95 % interval."),
+    "high": number("Upper end of its 95 % interval."),
 }
 
 PIECE: Final = Piece(
@@ -87,9 +91,9 @@ PIECE: Final = Piece(
             {
                 "model_version": text("What is served."),
                 "policy_version": text("Version of the thresholds."),
-                "as_of": text("When this was counted.", format="date-time"),
-                "from": text("Leads scored from here on count.", format="date-time"),
-                "to": text("A horizon ago.", format="date-time"),
+                "as_of": moment("When this was counted."),
+                "from": moment("Leads scored from here on count."),
+                "to": moment("A horizon ago."),
                 "horizon_days": _count("Days within which a conversion counts."),
                 "outcome": text("What counts as conversion."),
                 "protocol": text("Which leads these are."),
@@ -104,32 +108,26 @@ PIECE: Final = Piece(
                     "type": "object",
                     "description": "The same figures as they stood at the training.",
                 },
-                "calibration": _list("Predicted and happened, by like chances.", "Happened"),
-                "gains": {
-                    "type": "array",
-                    "description": "Share of the conversions among the best leads.",
-                    "items": {"type": "object"},
-                },
-                "weeks": _list("By week of the score.", "Happened"),
-                "stages": _list("By proposed stage.", "Happened"),
-                "versions": _list("By model version.", "Happened"),
+                "calibration": array("Predicted and happened, by like chances.", ref("Happened")),
+                "gains": array(
+                    "Share of the conversions among the best leads.", {"type": "object"}
+                ),
+                "weeks": array("By week of the score.", ref("Happened")),
+                "stages": array("By proposed stage.", ref("Happened")),
+                "versions": array("By model version.", ref("Happened")),
                 "drift": object_of(
                     "The leads of the last four weeks against those of the training.",
                     {
-                        "from": text("Leads scored from here on count.", format="date-time"),
-                        "to": text("When this was counted.", format="date-time"),
+                        "from": moment("Leads scored from here on count."),
+                        "to": moment("When this was counted."),
                         "probability": ref("Drift"),
-                        "inputs": _list("Every column, the most moved first.", "Drift"),
+                        "inputs": array("Every column, the most moved first.", ref("Drift")),
                     },
                     ("from", "to", "inputs"),
                 ),
                 "capacity": ref("Capacity"),
-                "signals": {
-                    "type": "array",
-                    "description": "What deserves a look.",
-                    "items": ref("Signal"),
-                },
-                "needs_look": {"type": "boolean", "description": "Whether there is a signal."},
+                "signals": array("What deserves a look.", ref("Signal")),
+                "needs_look": flag("Whether there is a signal."),
             },
             (
                 *("model_version", "policy_version", "as_of", "n_leads", "verdict", "metrics"),
@@ -152,7 +150,7 @@ PIECE: Final = Piece(
                 "stage": text("Proposed stage."),
                 "model_version": text("Model version."),
                 **_HAPPENED,
-                "roc_auc": _number("How well it ranked within the group, where that can be told."),
+                "roc_auc": number("How well it ranked within the group, where that can be told."),
                 "word": text("In a word.", enum=["in line", "look", "too few to judge"]),
             },
             ("n", "n_conversions", "predicted", "observed", "low", "high"),
@@ -161,16 +159,16 @@ PIECE: Final = Piece(
             "How far the values of a column have moved.",
             {
                 "name": text("The column, or probability."),
-                "psi": _number("Population stability index."),
-                "chance": _number("What luck alone reaches once in 1,000 times."),
+                "psi": number("Population stability index."),
+                "chance": number("What luck alone reaches once in 1,000 times."),
                 "word": text(
                     "In a word.",
                     enum=["steady", "moved", "shifted", "too few to judge", "calendar"],
                 ),
                 "n_then": _count("Leads of the training."),
                 "n_now": _count("Leads of today."),
-                "importance": _number("Share of the column in what moves the chances."),
-                "bins": _list("Shares by group.", "DriftBin"),
+                "importance": number("Share of the column in what moves the chances."),
+                "bins": array("Shares by group.", ref("DriftBin")),
             },
             ("name", "psi", "chance", "word", "n_then", "n_now", "bins"),
         ),
@@ -178,8 +176,8 @@ PIECE: Final = Piece(
             "A group of values.",
             {
                 "label": text("Which values."),
-                "then": _number("Share of the leads of the training."),
-                "now": _number("Share of the leads of today."),
+                "then": number("Share of the leads of the training."),
+                "now": number("Share of the leads of today."),
                 "n_now": _count("Leads of today."),
             },
             ("label", "then", "now", "n_now"),
@@ -187,17 +185,13 @@ PIECE: Final = Piece(
         "Capacity": object_of(
             "Proposals of whole weeks against the capacity.",
             {
-                "exceeded": {"type": "boolean", "description": "Whether by more than luck."},
+                "exceeded": flag("Whether by more than luck."),
                 "sentence": text("The same in words."),
                 "week": text("Monday of the last whole week, UTC."),
-                "weeks": {
-                    "type": "array",
-                    "description": "Proposals per week, the oldest first.",
-                    "items": {"type": "integer"},
-                },
-                "capacity_per_week": _number("Leads that sales can work in a week."),
+                "weeks": array("Proposals per week, the oldest first.", {"type": "integer"}),
+                "capacity_per_week": number("Leads that sales can work in a week."),
                 "proposals": _count("Proposals of the last whole week."),
-                "chance": _number("Chance of so many, or more, at the rate of the capacity."),
+                "chance": number("Chance of so many, or more, at the rate of the capacity."),
                 "per_week": ref("Estimate"),
             },
             ("exceeded", "sentence", "week", "weeks"),

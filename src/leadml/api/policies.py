@@ -8,13 +8,18 @@ from starlette.types import Receive, Scope, Send
 
 from leadml.api.describing import (
     Piece,
+    array,
     body_of,
+    flag,
+    moment,
+    number,
     object_of,
     operation,
     parameter,
     ref,
     responses_of,
     text,
+    whole,
 )
 from leadml.api.desk import Desk, invalid, object_in, send_json
 from leadml.api.door import caller_of
@@ -149,20 +154,13 @@ _PLAN: Final[dict[str, Any]] = {
 _EXAMPLE_PLAN: Final = {"basis": "capacity", "capacity_per_week": 40}
 
 _LINES: Final[dict[str, Any]] = {
-    "mql": {"type": "number", "description": "From here on a lead is an MQL."},
-    "sql": {"type": "number", "description": "From here on an SQL is proposed."},
-    "nurture": {"type": "number", "description": "From here on nurturing pays."},
+    "mql": number("From here on a lead is an MQL."),
+    "sql": number("From here on an SQL is proposed."),
+    "nurture": number("From here on nurturing pays."),
     "basis": text("What decided.", enum=["capacity", "precision", "value"]),
-    "capacity_per_week": {
-        "type": "number",
-        "description": "Leads that can be worked in a week, if that was given.",
-    },
+    "capacity_per_week": number("Leads that can be worked in a week, if that was given."),
     "reason": text("Why the lines are where they are."),
-    "expected": {
-        "type": "array",
-        "description": "What happens at or above each line.",
-        "items": ref("Expectation"),
-    },
+    "expected": array("What happens at or above each line.", ref("Expectation")),
     "expected_on": text(
         "What `expected` was counted on. `training`: the leads that the model was tested on; "
         "`decisions`: the last matured weeks recorded here. The figures of both differ.",
@@ -180,15 +178,12 @@ _LOOKED_AT: Final = object_of(
             enum=["decisions", "training"],
         ),
         "sentence": text("Which leads these are."),
-        "n_leads": {"type": "integer", "description": "Leads."},
-        "n_conversions": {"type": "integer", "description": "Conversions among them."},
-        "leads_per_week": {"type": "number", "description": "Leads of a usual week."},
-        "leads_per_week_known": {
-            "type": "boolean",
-            "description": "False where the weekly number is only assumed.",
-        },
-        "from": text("When the first of the weeks began.", format="date-time"),
-        "to": text("When the last of the weeks ended.", format="date-time"),
+        "n_leads": whole("Leads."),
+        "n_conversions": whole("Conversions among them."),
+        "leads_per_week": number("Leads of a usual week."),
+        "leads_per_week_known": flag("False where the weekly number is only assumed."),
+        "from": moment("When the first of the weeks began."),
+        "to": moment("When the last of the weeks ended."),
         "model_versions": {
             "type": "object",
             "description": "Decisions by the version that made them.",
@@ -200,7 +195,7 @@ _LOOKED_AT: Final = object_of(
 
 
 def _column(description: str) -> dict[str, Any]:
-    return {"type": "array", "description": description, "items": _NUMBER}
+    return array(description, _NUMBER)
 
 
 PIECE: Final = Piece(
@@ -285,7 +280,7 @@ PIECE: Final = Piece(
                 **_LINES,
                 "author": text("Who wrote this version; left out for lines of the training."),
                 "note": text("Why."),
-                "at": text("When it was written.", format="date-time"),
+                "at": moment("When it was written."),
                 "problem": text("Why the newest version is not applied to this model."),
             },
             ("policy_version", "model_version", "mql", "sql", "nurture", "basis", "plan"),
@@ -293,11 +288,9 @@ PIECE: Final = Piece(
         "PolicyVersions": object_of(
             "All versions of the policy.",
             {
-                "versions": {
-                    "type": "array",
-                    "description": "Newest first; lines as they were drawn when written.",
-                    "items": ref("PolicyVersion"),
-                }
+                "versions": array(
+                    "Newest first; lines as they were drawn when written.", ref("PolicyVersion")
+                )
             },
             ("versions",),
         ),
@@ -310,7 +303,7 @@ PIECE: Final = Piece(
                 **{name: shape for name, shape in _LINES.items() if "expected" not in name},
                 "author": text("Who wrote it."),
                 "note": text("Why."),
-                "at": text("When.", format="date-time"),
+                "at": moment("When."),
             },
             ("policy_version", "mql", "sql", "nurture", "author", "note", "at"),
         ),
@@ -335,7 +328,7 @@ PIECE: Final = Piece(
             "What happens at or above a line.",
             {
                 "stage": text("Of the line.", enum=["mql", "sql"]),
-                "cutoff": {"type": "number", "description": "The line."},
+                "cutoff": number("The line."),
                 "volume_per_week": ref("Estimate"),
                 "precision": ref("Estimate"),
                 "conversions_per_week": ref("Estimate"),
@@ -354,9 +347,9 @@ PIECE: Final = Piece(
         "Estimate": object_of(
             "A figure with its 95 % interval; weekly figures have the range of a usual week.",
             {
-                "value": {"type": "number", "description": "The figure."},
-                "low": {"type": "number", "description": "Lower end, where one is shown."},
-                "high": {"type": "number", "description": "Upper end, where one is shown."},
+                "value": number("The figure."),
+                "low": number("Lower end, where one is shown."),
+                "high": number("Upper end, where one is shown."),
             },
             ("value",),
         ),
@@ -366,8 +359,8 @@ PIECE: Final = Piece(
                 "model_version": text("What is served."),
                 "policy_version": text("Version in force."),
                 "looked_at": ref("LookedAt"),
-                "mql": {"type": "number", "description": "The MQL line in force."},
-                "sql": {"type": "number", "description": "The SQL line in force."},
+                "mql": number("The MQL line in force."),
+                "sql": number("The SQL line in force."),
                 "curve": ref("CurvePoints"),
             },
             ("model_version", "policy_version", "looked_at", "mql", "sql", "curve"),
@@ -375,10 +368,10 @@ PIECE: Final = Piece(
         "CurvePoints": object_of(
             "Columns of one length, the strictest line first.",
             {
-                "n": {"type": "integer", "description": "Leads counted."},
-                "n_conversions": {"type": "integer", "description": "Conversions among them."},
-                "leads_per_week": {"type": "number", "description": "Leads of a usual week."},
-                "leads_per_week_known": {"type": "boolean", "description": "Not only assumed."},
+                "n": whole("Leads counted."),
+                "n_conversions": whole("Conversions among them."),
+                "leads_per_week": number("Leads of a usual week."),
+                "leads_per_week_known": flag("Not only assumed."),
                 "cutoff": _column("The line."),
                 "leads": _column("Leads at or above it."),
                 "conversions": _column("Conversions among them."),
