@@ -8,7 +8,7 @@ import typer
 
 from leadml import __version__
 from leadml.cli import (
-    callers,
+    audit,
     data,
     habits,
     hindsight,
@@ -16,11 +16,11 @@ from leadml.cli import (
     keys,
     learning,
     lessons,
-    log,
     models,
     people,
     policy,
     scoring,
+    signing,
 )
 from leadml.cli.console import say
 
@@ -46,10 +46,10 @@ app.command("retrain", short_help="Train on newer data; promote what passes the 
 )
 app.command("report", short_help="Write a version's report as one HTML file.")(learning.report)
 app.add_typer(models.app, name="models")
-app.add_typer(keys.app, name="signing-key")
-app.add_typer(callers.app, name="keys")
+app.add_typer(signing.app, name="signing-key")
+app.add_typer(keys.app, name="keys")
 app.add_typer(people.app, name="users")
-app.add_typer(log.app, name="audit")
+app.add_typer(audit.app, name="audit")
 app.add_typer(hooks.app, name="webhooks")
 app.command("deliver", short_help="Send webhooks: a worker of its own.")(hooks.deliver)
 app.command("serve", short_help="Serve the champion over HTTP.")(scoring.serve)

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
 import typer
 
@@ -20,7 +20,23 @@ if TYPE_CHECKING:
 
     from leadml.service import Leadml
 
-__all__ = ["Steps", "answer", "failing_in_one_sentence", "interval", "lines_of", "say", "warn"]
+__all__ = [
+    "NEEDS_LOOK",
+    "AsJson",
+    "Steps",
+    "answer",
+    "failing_in_one_sentence",
+    "interval",
+    "lines_of",
+    "say",
+    "tell",
+    "warn",
+]
+
+NEEDS_LOOK: Final = 3
+"""Exit code of a command that did its work and found what somebody has to look at."""
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")]
 
 NOT_WRITABLE = {
     errno.EACCES,
@@ -78,6 +94,20 @@ def lines_of(policy: Mapping[str, Any]) -> str:
         for name, key in (("MQL", "mql"), ("SQL", "sql"))
     )
     return ", ".join(words)
+
+
+def tell(
+    found: dict[str, Any], show: Callable[[dict[str, Any]], None], as_json: bool = False
+) -> None:
+    """Print what was found: by ``show`` for people, or as exactly one JSON object."""
+    if as_json:
+        _say_object(found)
+    else:
+        show(found)
+
+
+def _say_object(found: dict[str, Any]) -> None:
+    say(json.dumps(found, ensure_ascii=False, allow_nan=False))
 
 
 class Steps:
@@ -171,7 +201,7 @@ def failing_in_one_sentence(as_json: bool = False) -> Iterator[None]:
     except LeadmlError as error:
         warn(error.sentence())
         if as_json:
-            say(json.dumps({"error": error.as_dict()}, ensure_ascii=False, allow_nan=False))
+            _say_object({"error": error.as_dict()})
         raise typer.Exit(error.exit_code) from error
 
 
@@ -196,8 +226,5 @@ def answer(
 
         with Steps() as steps, contextlib.redirect_stdout(sys.stderr):
             found = work(Leadml(Settings()), steps)
-        if as_json:
-            say(json.dumps(found, ensure_ascii=False, allow_nan=False))
-        else:
-            show(found)
+        tell(found, show, as_json)
     return found

@@ -7,11 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from leadml.cli.console import answer, say
+from leadml.cli.console import AsJson, answer, say
 
 __all__ = ["app", "simulate"]
 
-Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")]
 
 app = typer.Typer(
     help="Bring real public lead data, checked by digest.",
@@ -21,7 +20,7 @@ app = typer.Typer(
 
 
 @app.command("list")
-def list_(as_json: Json = False) -> None:
+def list_(as_json: AsJson = False) -> None:
     """List the public data sets that leadml can bring.
 
     \b
@@ -31,7 +30,7 @@ def list_(as_json: Json = False) -> None:
 
     def show(found: dict[str, Any]) -> None:
         for row in found["datasets"]:
-            say(f"{row['name']:<12}{row.get('title', '')}  ({row.get('licence', '')})")
+            say(f"{row['name']:<12}{row['title']}  ({row['licence']})")
         say("Next: leadml data get NAME")
 
     answer(lambda leadml, _: {"datasets": leadml.data.listed()}, show, as_json)
@@ -41,7 +40,7 @@ def list_(as_json: Json = False) -> None:
 def get(
     name: Annotated[str, typer.Argument(help="Name, as leadml data list gives it.")],
     into: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("data"),
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Bring one public data set from its publisher or the mirror directory.
 
@@ -56,8 +55,6 @@ def get(
     def show(found: dict[str, Any]) -> None:
         for path in found["files"]:
             say(f"Wrote {path}")
-        if found.get("next"):
-            say(f"Next: {found['next']}")
 
     answer(lambda leadml, steps: leadml.data.get(name, into, progress=steps), show, as_json)
 
@@ -66,7 +63,7 @@ def simulate(
     folder: Annotated[Path, typer.Argument(help="Folder to write the history into.")],
     leads: Annotated[int, typer.Option(min=1, help="Leads to simulate.")] = 20_000,
     seed: Annotated[int, typer.Option(help="Same seed, same history.")] = 0,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write a realistic CRM history whose true chances are known.
 

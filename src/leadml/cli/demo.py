@@ -90,7 +90,7 @@ def walk(folder: Path, n_leads: int, seed: int, *, stay: bool = False) -> None:
                 },
                 training,
             )
-            if found.get("alias") != "champion":
+            if found["alias"] != "champion":
                 leadml.models.promote(
                     str(found["version"]), overrule="the demo shows its newest training"
                 )
@@ -239,10 +239,9 @@ def _tell_next(folder: Path, settings: Settings, lived: dict[str, int], n_asked:
 
 
 def _tell_training(found: dict[str, Any]) -> None:
-    verdict = found["verdict"]
     policy = found["policy"]
     say()
-    say(verdict["sentence"] if isinstance(verdict, dict) else str(verdict))
+    say(found["verdict"]["sentence"])
     say(
         f"Learned from {found['n_leads']:,} leads, {found['n_conversions']:,} of them converted. "
         f"ROC AUC {interval(found['metrics']['roc_auc'])}, "

@@ -6,14 +6,13 @@ from typing import Any
 
 import typer
 
-from leadml.cli.console import answer, say
+from leadml.cli.console import NEEDS_LOOK, AsJson, answer, say
 from leadml.cli.learning import (
     Config,
     CreatedAt,
     Drop,
     File,
     HorizonDays,
-    Json,
     Name,
     OrderBy,
     OutcomeAt,
@@ -27,7 +26,6 @@ from leadml.cli.learning import (
     show_checks,
     show_training,
 )
-from leadml.errors import PromotionRefused
 
 __all__ = ["check", "recalibrate", "retrain"]
 
@@ -45,7 +43,7 @@ def check(
     config: Config = None,
     query: Query = None,
     silence: Silence = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run the numbered checks on a history, without training.
 
@@ -79,7 +77,7 @@ def check(
 
     found = answer(lambda leadml, steps: leadml.learning.check(file, options, steps), show, as_json)
     if found["blocked"]:
-        raise typer.Exit(PromotionRefused.exit_code)
+        raise typer.Exit(NEEDS_LOOK)
 
 
 def recalibrate(
@@ -88,7 +86,7 @@ def recalibrate(
     config: Config = None,
     name: Name = None,
     query: Query = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Move the champion's chances to the newest known outcomes; ranks stay.
 
@@ -114,7 +112,7 @@ def retrain(
     seed: Seed = None,
     name: Name = None,
     query: Query = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Train on newer data as the champion was; promote what passes the gate.
 
@@ -134,4 +132,4 @@ def retrain(
         as_json,
     )
     if not found["promoted"] and not found["nothing_new"]:
-        raise typer.Exit(PromotionRefused.exit_code)
+        raise typer.Exit(NEEDS_LOOK)

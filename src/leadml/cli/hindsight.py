@@ -7,13 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from leadml.cli.console import answer, interval, say
-from leadml.errors import PromotionRefused
+from leadml.cli.console import NEEDS_LOOK, AsJson, answer, interval, say
 from leadml.leads.estimate import wilson
 
 __all__ = ["monitor", "replay"]
 
-Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")]
 
 DIFFERENT = 1
 
@@ -25,7 +23,7 @@ def monitor(
     no_mlflow: Annotated[
         bool, typer.Option("--no-mlflow", help="Write no run of the served version to MLflow.")
     ] = False,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """What was predicted of leads whose horizon has passed, and what happened.
 
@@ -43,7 +41,7 @@ def monitor(
         as_json,
     )
     if found["needs_look"]:
-        raise typer.Exit(PromotionRefused.exit_code)
+        raise typer.Exit(NEEDS_LOOK)
 
 
 def _show(found: dict[str, Any]) -> None:
@@ -125,7 +123,7 @@ def replay(
     since: Annotated[
         datetime | None, typer.Option(help="All made from this day (or moment, UTC) on.")
     ] = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compute past decisions again from their records and bundles, bit for bit.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from leadml.cli.console import failing_in_one_sentence, say, warn
+from leadml.cli.console import AsJson, failing_in_one_sentence, say, tell, warn
 
 if TYPE_CHECKING:
     from leadml.service.handoff import Handoff
@@ -23,7 +23,6 @@ app = typer.Typer(
 
 BY = "cli"
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")]
 Named = Annotated[
     str, typer.Argument(help="Id of the webhook, as `leadml webhooks list` shows it.")
 ]
@@ -33,16 +32,12 @@ Named = Annotated[
 def _handoff() -> Iterator[Handoff]:
     """Webhooks of the memory that the settings name."""
     from leadml.service.handoff import handoff_of
-    from leadml.service.memory import Memory
+    from leadml.service.opening import opened_memory
     from leadml.settings import Settings
 
     settings = Settings()
-    memory = Memory(settings)
-    try:
-        memory.open()
+    with opened_memory(settings) as memory:
         yield handoff_of(settings, memory)
-    finally:
-        memory.close()
 
 
 def _told(found: dict[str, Any]) -> str:
@@ -54,10 +49,7 @@ def _told(found: dict[str, Any]) -> str:
     return words
 
 
-def _with_secret(found: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        say(json.dumps(found))
-        return
+def _show_secret(found: dict[str, Any]) -> None:
     say(found["secret"])
     warn(f"Shown this once; the receiver verifies by it. {_told(found)}")
 
@@ -129,7 +121,7 @@ def add(
             credential=sys.stdin.read().strip() if credential_stdin else None,
             by=BY,
         )
-        _with_secret(found, as_json)
+        tell(found, _show_secret, as_json)
 
 
 @app.command("list")
@@ -142,19 +134,19 @@ def list_webhooks(as_json: AsJson = False) -> None:
       leadml webhooks list --json
     """
     with failing_in_one_sentence(as_json), _handoff() as handoff:
-        found = handoff.listed()
-        if as_json:
-            say(json.dumps(found))
-            return
-        for webhook in found["webhooks"]:
-            say(_told(webhook))
-        counts = found["deliveries"]
-        say(
-            f"{counts['waiting'] + counts['unsorted']} waiting "
-            f"(oldest {counts['oldest_s']:.0f} s), {counts['dead']} given up"
-            if found["webhooks"]
-            else "No webhook yet: make one with `leadml webhooks add URL`."
-        )
+        tell(handoff.listed(), _show_list, as_json)
+
+
+def _show_list(found: dict[str, Any]) -> None:
+    for webhook in found["webhooks"]:
+        say(_told(webhook))
+    counts = found["deliveries"]
+    say(
+        f"{counts['waiting'] + counts['unsorted']} waiting "
+        f"(oldest {counts['oldest_s']:.0f} s), {counts['dead']} given up"
+        if found["webhooks"]
+        else "No webhook yet: make one with `leadml webhooks add URL`."
+    )
 
 
 @app.command("show")
@@ -175,17 +167,18 @@ def show(
     """
     with failing_in_one_sentence(as_json), _handoff() as handoff:
         found = handoff.one(webhook) | handoff.deliveries(webhook, state=state, limit=limit)
-        if as_json:
-            say(json.dumps(found))
-            return
-        say(_told(found))
-        say(f"events: {', '.join(found['events'])}")
-        for delivery in found["deliveries"]:
-            words = f"{delivery['id']}  {delivery['state']}  {delivery['type']}"
-            words += f"  {delivery.get('lead_id', '')}  {_attempts(delivery['attempts'])}"
-            if "last_error" in delivery:
-                words += f"  {delivery['last_error']}"
-            say(words)
+        tell(found, _show_one, as_json)
+
+
+def _show_one(found: dict[str, Any]) -> None:
+    say(_told(found))
+    say(f"events: {', '.join(found['events'])}")
+    for delivery in found["deliveries"]:
+        words = f"{delivery['id']}  {delivery['state']}  {delivery['type']}"
+        words += f"  {delivery.get('lead_id', '')}  {_attempts(delivery['attempts'])}"
+        if "last_error" in delivery:
+            words += f"  {delivery['last_error']}"
+        say(words)
 
 
 @app.command("enable")
@@ -213,7 +206,7 @@ def disable(webhook: Named, as_json: AsJson = False) -> None:
 def _set_state(webhook: str, state: str, as_json: bool) -> None:
     with failing_in_one_sentence(as_json), _handoff() as handoff:
         found = handoff.change(webhook, {"state": state}, by=BY)
-        say(json.dumps(found) if as_json else _told(found))
+        tell(found, lambda changed: say(_told(changed)), as_json)
 
 
 @app.command("rotate")
@@ -231,7 +224,8 @@ def rotate(
       leadml webhooks rotate whk_01KAN2Y7Q6W3V8ZQ4T5R9M1XBC --overlap-hours 48
     """
     with failing_in_one_sentence(as_json), _handoff() as handoff:
-        _with_secret(handoff.rotate(webhook, overlap_s=3_600 * overlap_hours, by=BY), as_json)
+        found = handoff.rotate(webhook, overlap_s=3_600 * overlap_hours, by=BY)
+        tell(found, _show_secret, as_json)
 
 
 @app.command("remove")
@@ -243,9 +237,11 @@ def remove(webhook: Named, as_json: AsJson = False) -> None:
       leadml webhooks remove whk_01KAN2Y7Q6W3V8ZQ4T5R9M1XBC
     """
     with failing_in_one_sentence(as_json), _handoff() as handoff:
-        found = handoff.remove(webhook, by=BY)
-        words = f"Removed {found['removed']}; {found['waiting']} deliveries were waiting."
-        say(json.dumps(found) if as_json else words)
+        tell(handoff.remove(webhook, by=BY), _show_removed, as_json)
+
+
+def _show_removed(found: dict[str, Any]) -> None:
+    say(f"Removed {found['removed']}; {found['waiting']} deliveries were waiting.")
 
 
 @app.command("replay")
@@ -265,7 +261,7 @@ def replay(
     """
     with failing_in_one_sentence(as_json), _handoff() as handoff:
         found = handoff.replay(webhook, delivery, by=BY)
-        say(json.dumps(found) if as_json else f"{found['replayed']} will be sent again.")
+        tell(found, lambda again: say(f"{again['replayed']} will be sent again."), as_json)
 
 
 @app.command("test")
@@ -285,16 +281,18 @@ def try_webhook(
     """
     with failing_in_one_sentence(as_json), _handoff() as handoff:
         found = handoff.test(webhook, lead)
-        if as_json:
-            say(json.dumps(found))
-        elif found["delivered"]:
-            say(f"Delivered in {found['duration_ms']:.0f} ms (status {found.get('status', '–')}).")
-        else:
-            error = found.get("error", "no reason known")
-            fix = f" Fix: {found['fix']}." if "fix" in found else ""
-            say(f"Not delivered: {error}.{fix}")
+        tell(found, _show_trial, as_json)
     if not found["delivered"]:
         raise typer.Exit(1)
+
+
+def _show_trial(found: dict[str, Any]) -> None:
+    if found["delivered"]:
+        say(f"Delivered in {found['duration_ms']:.0f} ms (status {found.get('status', '–')}).")
+        return
+    error = found.get("error", "no reason known")
+    fix = f" Fix: {found['fix']}." if "fix" in found else ""
+    say(f"Not delivered: {error}.{fix}")
 
 
 def deliver(
@@ -316,27 +314,26 @@ def deliver(
         import threading
 
         from leadml.service.delivering import deliverer_of
-        from leadml.service.memory import Memory
+        from leadml.service.opening import opened_memory
         from leadml.settings import Settings
 
         settings = Settings()
-        memory = Memory(settings)
         stopping = threading.Event()
         before = {
             number: signal.signal(number, lambda *_: stopping.set())
             for number in (signal.SIGTERM, signal.SIGINT)
         }
         try:
-            memory.open()
-            worker = deliverer_of(settings, memory)
-            worker.start()
-            warn("Delivering; stop me with Ctrl+C or SIGTERM.")
-            while not stopping.wait(0.2):
-                if until_idle and worker.is_idle():
-                    break
-            worker.stop(settings.webhook_timeout_s)
-            say(", ".join(f"{n} {what}" for what, n in sorted(worker.results.items())) or "nothing")
+            with opened_memory(settings) as memory:
+                worker = deliverer_of(settings, memory)
+                worker.start()
+                warn("Delivering; stop me with Ctrl+C or SIGTERM.")
+                while not stopping.wait(0.2):
+                    if until_idle and worker.is_idle():
+                        break
+                worker.stop(settings.webhook_timeout_s)
+            done = worker.results
+            say(", ".join(f"{n} {what}" for what, n in sorted(done.items())) or "nothing")
         finally:
-            memory.close()
             for number, handler in before.items():
                 signal.signal(number, handler)

@@ -21,11 +21,8 @@ def opened_store() -> Iterator[Store]:
     MemoryOff, StoreUnavailable, StoreError, ConfigError
         It is switched off, does not answer or belongs to a later leadml.
     """
-    from leadml.service.memory import Memory
+    from leadml.service.opening import opened_memory
     from leadml.settings import Settings
 
-    memory = Memory(Settings())
-    try:
-        yield memory.open()
-    finally:
-        memory.close()
+    with opened_memory(Settings()) as memory:
+        yield memory.require()

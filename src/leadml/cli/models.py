@@ -8,12 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from leadml.cli.console import answer, say
+from leadml.cli.console import AsJson, answer, say
 from leadml.cli.learning import show_training
 
 __all__ = ["app"]
 
-Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")]
 Version = Annotated[str, typer.Argument(help="Version number, such as 3, or an alias.")]
 
 app = typer.Typer(
@@ -24,7 +23,7 @@ app = typer.Typer(
 
 
 @app.command("list")
-def list_(as_json: Json = False) -> None:
+def list_(as_json: AsJson = False) -> None:
     """List the registered versions, newest first.
 
     \b
@@ -53,7 +52,7 @@ def _show_list(found: dict[str, Any]) -> None:
 
 
 @app.command("show")
-def show(version: Version, as_json: Json = False) -> None:
+def show(version: Version, as_json: AsJson = False) -> None:
     """Show all that is known of one version.
 
     \b
@@ -75,7 +74,7 @@ def promote(
     overrule: Annotated[
         str, typer.Option(help="Promote although the gate refuses, and why; kept too.")
     ] = "",
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make a version the champion; running servers pick it up by themselves.
 
@@ -114,7 +113,7 @@ def edit(
         str | None, typer.Option(help="Second table with outcomes and their dates.")
     ] = None,
     by: Annotated[str, typer.Option(help="Who asks for it; the system's user if left out.")] = "",
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Change effects by hand; test the result and register it as a new version.
 
@@ -178,7 +177,7 @@ def _user() -> str:
 @app.command("rollback")
 def rollback(
     reason: Annotated[str, typer.Option(help="Why; kept beside the version.")] = "",
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Give the alias back to the champion before this one.
 

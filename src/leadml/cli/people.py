@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Annotated, Any
 
 import typer
 
-from leadml.cli.console import failing_in_one_sentence, say
+from leadml.cli.console import AsJson, failing_in_one_sentence, say, tell
 from leadml.cli.memory import opened_store
 
 __all__ = ["app"]
@@ -17,7 +16,6 @@ app = typer.Typer(
     help="Let people sign in to the pages.", no_args_is_help=True, rich_markup_mode=None
 )
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")]
 Name = Annotated[str, typer.Argument(help="Their name, such as an e-mail address.")]
 FromStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from the first line of stdin.")
@@ -61,7 +59,7 @@ def add(
 
         checked_role(role)  # before anybody types a password
         made = store.people.add(name, _password(password_stdin), role).as_dict()
-        say(json.dumps(made) if as_json else f"Added {_told(made)}")
+        tell(made, lambda user: say(f"Added {_told(user)}"), as_json)
 
 
 @app.command("list")
@@ -74,14 +72,14 @@ def list_users(as_json: AsJson = False) -> None:
       leadml users list --json
     """
     with failing_in_one_sentence(as_json), opened_store() as store:
-        found = [user.as_dict() for user in store.people.listed()]
-        if as_json:
-            say(json.dumps({"users": found}))
-            return
-        for user in found:
-            say(_told(user))
-        if not found:
-            say("Nobody yet. Make the first account: leadml users add NAME --role admin")
+        tell({"users": [user.as_dict() for user in store.people.listed()]}, _show_list, as_json)
+
+
+def _show_list(found: dict[str, Any]) -> None:
+    for user in found["users"]:
+        say(_told(user))
+    if not found["users"]:
+        say("Nobody yet. Make the first account: leadml users add NAME --role admin")
 
 
 @app.command("password")
@@ -95,7 +93,7 @@ def password(name: Name, password_stdin: FromStdin = False, as_json: AsJson = Fa
     """
     with failing_in_one_sentence(as_json), opened_store() as store:
         found = store.people.set_password(name, _password(password_stdin)).as_dict()
-        say(json.dumps(found) if as_json else f"New password for {_told(found)}")
+        tell(found, lambda user: say(f"New password for {_told(user)}"), as_json)
 
 
 @app.command("role")
@@ -112,7 +110,7 @@ def role(
     """
     with failing_in_one_sentence(as_json), opened_store() as store:
         found = store.people.set_role(name, role).as_dict()
-        say(json.dumps(found) if as_json else f"Changed {_told(found)}")
+        tell(found, lambda user: say(f"Changed {_told(user)}"), as_json)
 
 
 @app.command("remove")
@@ -127,5 +125,5 @@ def remove(name: Name, as_json: AsJson = False) -> None:
     """
     with failing_in_one_sentence(as_json), opened_store() as store:
         store.people.remove(name)
-        said = name.strip().lower()
-        say(json.dumps({"removed": said}) if as_json else f"Removed {said}")
+        removed = {"removed": name.strip().lower()}
+        tell(removed, lambda found: say(f"Removed {found['removed']}"), as_json)

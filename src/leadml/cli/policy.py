@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from leadml.cli.console import answer, interval, lines_of, say
+from leadml.cli.console import AsJson, answer, interval, lines_of, say
+
+if TYPE_CHECKING:
+    from leadml.cli.console import Steps
+    from leadml.service import Leadml
+    from leadml.service.policies import Policies
 
 __all__ = ["app"]
 
@@ -16,7 +21,10 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")]
+FIGURES: Final = (
+    *("capacity_per_week", "sql_capacity_per_week", "mql_precision", "sql_precision"),
+    *("value", "cost_mql", "cost_sql", "leads_per_week"),
+)
 Capacity = Annotated[float | None, typer.Option(help="Leads that sales can work in a week.")]
 SqlCapacity = Annotated[float | None, typer.Option(help="Leads that can be met in a week.")]
 MqlPrecision = Annotated[float | None, typer.Option(help="Wanted share of MQLs that convert.")]
@@ -34,23 +42,24 @@ Basis = Annotated[
 ]
 
 
-def _plan(**figures: Any) -> dict[str, Any]:
-    """The figures given, with the basis that they mean."""
-    given = {name: figure for name, figure in figures.items() if figure is not None}
-    if "basis" not in given:
-        precise = given.keys() & {"mql_precision", "sql_precision"}
-        worth = "value" in given and "cost_mql" in given and "capacity_per_week" not in given
-        given["basis"] = "precision" if precise else "value" if worth else "capacity"
-    return given
+def _asked(context: typer.Context, policies: Policies) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The plan that a command line asks for, and which of its figures are kept.
 
-
-def _kept(plan: dict[str, Any], policies: Any) -> dict[str, Any]:
-    """Figures of the plan in force that stand where the basis stays and none was given."""
+    The figures given are taken from the context, where they stand under the names of the
+    command's parameters. Without a basis they mean one; where that is the basis in force,
+    figures that were left out are those of the plan in force, unless it is drawn anew.
+    """
+    options = context.params
+    given = {name: options[name] for name in FIGURES if options[name] is not None}
+    precise = given.keys() & {"mql_precision", "sql_precision"}
+    worth = {"value", "cost_mql"} <= given.keys() and "capacity_per_week" not in given
+    basis = options["basis"] or ("precision" if precise else "value" if worth else "capacity")
     now = policies.current()["plan"]
-    if now.get("basis", "capacity") != plan["basis"]:
-        return {}
-    # leads_per_week is left to the last weeks: nobody knows whether it was given or counted
-    return {name: now[name] for name in now if name not in {*plan, "leads_per_week"}}
+    kept = {}
+    if not options["anew"] and now.get("basis", "capacity") == basis:
+        # leads_per_week is left to the last weeks: nobody knows whether it was given or counted
+        kept = {n: now[n] for n in now if n not in {*given, "basis", "leads_per_week"}}
+    return {**kept, **given, "basis": basis}, kept
 
 
 def _tell_kept(found: dict[str, Any]) -> None:
@@ -71,7 +80,7 @@ def _expected(setting: dict[str, Any]) -> None:
 
 
 @app.command("show")
-def show(as_json: Json = False) -> None:
+def show(as_json: AsJson = False) -> None:
     """Show the lines in force, the plan they were drawn by and what to expect.
 
     \b
@@ -91,16 +100,16 @@ def show(as_json: Json = False) -> None:
         if "problem" in found:
             say(f"  not applied: {found['problem']}")
 
-    def work(leadml: Any, _: Any) -> dict[str, Any]:
+    def work(leadml: Leadml, _: Steps) -> dict[str, Any]:
         with leadml.policies() as policies:
-            found: dict[str, Any] = policies.current()
-            return found
+            return policies.current()
 
     answer(work, told, as_json)
 
 
 @app.command("preview")
 def preview(
+    context: typer.Context,
     basis: Basis = None,
     capacity_per_week: Capacity = None,
     sql_capacity_per_week: SqlCapacity = None,
@@ -111,7 +120,7 @@ def preview(
     cost_sql: CostSql = None,
     leads_per_week: LeadsPerWeek = None,
     anew: Anew = False,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say what another plan would have meant, beside the one in force. Nothing changes.
 
@@ -122,17 +131,6 @@ def preview(
       leadml policy preview --capacity-per-week 60
       leadml policy preview --value 4000 --cost-mql 90
     """
-    plan = _plan(
-        basis=basis,
-        capacity_per_week=capacity_per_week,
-        sql_capacity_per_week=sql_capacity_per_week,
-        mql_precision=mql_precision,
-        sql_precision=sql_precision,
-        value=value,
-        cost_mql=cost_mql,
-        cost_sql=cost_sql,
-        leads_per_week=leads_per_week,
-    )
 
     def told(found: dict[str, Any]) -> None:
         say(f"Counted on {found['looked_at']['sentence']}")
@@ -141,16 +139,17 @@ def preview(
             say(f"{'This plan' if name == 'setting' else 'In force'}: {lines_of(found[name])}.")
             _expected(found[name])
 
-    def work(leadml: Any, _: Any) -> dict[str, Any]:
+    def work(leadml: Leadml, _: Steps) -> dict[str, Any]:
         with leadml.policies() as policies:
-            kept = {} if anew else _kept(plan, policies)
-            return {**policies.preview({**kept, **plan}), "kept": kept}
+            plan, kept = _asked(context, policies)
+            return {**policies.preview(plan), "kept": kept}
 
     answer(work, told, as_json)
 
 
 @app.command("set")
 def put(
+    context: typer.Context,
     note: Annotated[str, typer.Option(help="Why; the history of the policy keeps it.")],
     by: Annotated[str, typer.Option(help="Who changes it.")] = "command line",
     basis: Basis = None,
@@ -163,7 +162,7 @@ def put(
     cost_sql: CostSql = None,
     leads_per_week: LeadsPerWeek = None,
     anew: Anew = False,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write a new version of the policy; servers on the same memory follow within a second.
 
@@ -174,33 +173,22 @@ def put(
       leadml policy set --capacity-per-week 60 --note "Two more people." --by Anna
       leadml policy set --mql-precision 0.2 --capacity-per-week 80 --note "Fewer misses."
     """
-    plan = _plan(
-        basis=basis,
-        capacity_per_week=capacity_per_week,
-        sql_capacity_per_week=sql_capacity_per_week,
-        mql_precision=mql_precision,
-        sql_precision=sql_precision,
-        value=value,
-        cost_mql=cost_mql,
-        cost_sql=cost_sql,
-        leads_per_week=leads_per_week,
-    )
 
     def told(found: dict[str, Any]) -> None:
         say(f"Version {found['policy_version']}: {lines_of(found)}. {found['reason']}")
         _tell_kept(found)
         _expected(found)
 
-    def work(leadml: Any, _: Any) -> dict[str, Any]:
+    def work(leadml: Leadml, _: Steps) -> dict[str, Any]:
         with leadml.policies() as policies:
-            kept = {} if anew else _kept(plan, policies)
-            return {**policies.put({**kept, **plan}, author=by, note=note), "kept": kept}
+            plan, kept = _asked(context, policies)
+            return {**policies.put(plan, author=by, note=note), "kept": kept}
 
     answer(work, told, as_json)
 
 
 @app.command("versions")
-def versions(as_json: Json = False) -> None:
+def versions(as_json: AsJson = False) -> None:
     """List who changed the policy, when and why, newest first.
 
     \b
@@ -215,7 +203,7 @@ def versions(as_json: Json = False) -> None:
         if not found["versions"]:
             say("The lines are those of the training; nobody changed them.")
 
-    def work(leadml: Any, _: Any) -> dict[str, Any]:
+    def work(leadml: Leadml, _: Steps) -> dict[str, Any]:
         with leadml.policies() as policies:
             return {"versions": policies.versions()}
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from leadml.cli.console import answer, failing_in_one_sentence, say
+from leadml.cli.console import AsJson, answer, failing_in_one_sentence, say
 
 __all__ = ["score", "serve"]
 
@@ -45,9 +45,7 @@ def score(
     allow_missing: Annotated[
         bool, typer.Option("--allow-missing", help="Score columns that the file lacks as missing.")
     ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")
-    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Score a file of leads: the same answers as the API, to the same digits.
 

@@ -134,17 +134,15 @@ class Models:
         need_training()
         return registry_of(self.settings).rollback(self.settings.model_name, reason).as_dict()
 
-    def report(
-        self, version: str | None = None, output: Path | None = None, form: Form | None = None
-    ) -> dict[str, Any]:
+    def report(self, version: str | None, output: Path, form: Form | None = None) -> dict[str, Any]:
         """Write the report of a version as one file.
 
         Parameters
         ----------
         version
-            The champion if left out.
+            Number or alias; None for the champion.
         output
-            Where to; named after the version if left out.
+            Where to; folders are made.
         form
             ``html`` for the whole report, ``md`` for the model card in Markdown, ``png``
             for a slide; by the ending of ``output`` if left out.
@@ -164,31 +162,25 @@ class Models:
         facts = dict(served.facts)
         facts["model"] = {**facts.get("model", {}), "name": served.name, "version": served.version}
         facts["policy"] = served.policy.as_dict()
-        target = Path(output or f"{served.name}-{served.version}-report.{form}")
         if form == "png":
             content = slide(facts)
         else:
             content = (render_report if form == "html" else model_card)(facts).encode()
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_bytes(content)
         return {
-            "report": str(target),
+            "report": str(output),
             "form": form,
             "bytes": len(content),
             "model_version": served.versions.model,
         }
 
 
-def _form_of(output: Path | None) -> Form:
+def _form_of(output: Path) -> Form:
     """The form that a file's ending asks for."""
-    ending = output.suffix.lower() if output is not None else ""
-    forms: dict[str, Form] = {
-        "": "html",
-        ".html": "html",
-        ".htm": "html",
-        ".md": "md",
-        ".png": "png",
-    }
+    ending = output.suffix.lower()
+    forms: dict[str, Form] = {".html": "html", ".htm": "html", "": "html"}
+    forms |= {".md": "md", ".png": "png"}
     if ending not in forms:
         raise ConfigError(
             f"a report cannot be written as '{ending}'",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from leadml.cli.console import failing_in_one_sentence, say
+from leadml.cli.console import NEEDS_LOOK, AsJson, failing_in_one_sentence, say, tell
 from leadml.cli.memory import opened_store
 
 __all__ = ["app"]
@@ -17,8 +16,6 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")]
 
 
 @app.command("list")
@@ -39,15 +36,16 @@ def list_entries(
     """
     with failing_in_one_sentence(as_json), opened_store() as store:
         found = [e for e in store.audit_log() if e["action"].startswith(action or "")][-last:]
-        if as_json:
-            say(json.dumps({"entries": found}))
-            return
-        for entry in found:
-            detail = ", ".join(f"{name}: {value}" for name, value in entry["detail"].items())
-            said = f"{entry['at'][:19].replace('T', ' ')}  {entry['actor']}  {entry['action']}"
-            say(f"{said}  {entry['subject']}{f'  ({detail})' if detail else ''}")
-        if not found:
-            say("No such entry.")
+        tell({"entries": found}, _show_entries, as_json)
+
+
+def _show_entries(found: dict[str, Any]) -> None:
+    for entry in found["entries"]:
+        detail = ", ".join(f"{name}: {value}" for name, value in entry["detail"].items())
+        said = f"{entry['at'][:19].replace('T', ' ')}  {entry['actor']}  {entry['action']}"
+        say(f"{said}  {entry['subject']}{f'  ({detail})' if detail else ''}")
+    if not found["entries"]:
+        say("No such entry.")
 
 
 @app.command("verify")
@@ -72,14 +70,15 @@ def verify(
         broken = store.broken_audit_links()
         if head is not None and not store.holds_audit_head(head):
             broken.append("the log does not hold the head that was kept")
-        newest = store.audit_head()
-    if as_json:
-        say(json.dumps({"holds": not broken, "head": newest, "broken": broken}))
-    elif broken:
-        for line in broken:
-            say(line)
-    else:
-        count = newest.partition(":")[0]
-        say(f"The audit log holds: {count} entries. Head {newest}")
+        head = store.audit_head()
+        tell({"holds": not broken, "head": head, "broken": broken}, _show_links, as_json)
     if broken:
-        raise typer.Exit(3)
+        raise typer.Exit(NEEDS_LOOK)
+
+
+def _show_links(found: dict[str, Any]) -> None:
+    for line in found["broken"]:
+        say(line)
+    if found["holds"]:
+        count = found["head"].partition(":")[0]
+        say(f"The audit log holds: {count} entries. Head {found['head']}")
