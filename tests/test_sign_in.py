@@ -280,6 +280,18 @@ def test_one_changes_ones_own_password(world: World) -> None:
     store.people.remove("carl")
 
 
+def test_a_form_sent_after_the_session_says_so(world: World) -> None:
+    """Whoever was signed out meanwhile is told that nothing changed, and led back to the page."""
+    with world.browser() as late:
+        page = f"{world.address}/thresholds?basis=capacity&capacity_per_week=7"
+        answer = late.post("/thresholds", data={"note": "x"}, headers={"Referer": page})
+        foreign = late.post("/thresholds", data={}, headers={"Referer": "http://evil.example/x"})
+    assert answer.status_code == 401
+    assert "You are signed out" in answer.text
+    assert "/sign-in?next=%2Fthresholds%3Fbasis%3Dcapacity%26capacity_per_week%3D7" in answer.text
+    assert 'href="/sign-in?next=%2F"' in foreign.text
+
+
 def test_an_address_without_a_page_tells_strangers_nothing(world: World) -> None:
     """Who is not signed in gets a page without model, lines or navigation."""
     with world.browser() as stranger:

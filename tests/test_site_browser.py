@@ -183,6 +183,59 @@ def test_saving_a_policy_by_hand(watched: Watched) -> None:
     assert watched.said == []
 
 
+def test_two_tabs_move_the_lines(watched: Watched) -> None:
+    """A double click saves once; who comes second loses nothing of what was set and written."""
+    first = watched.go("/thresholds?basis=capacity&capacity_per_week=7")
+    second = watched.context.new_page()
+    second.goto(f"{watched.address}/thresholds?basis=capacity&capacity_per_week=21")
+    before = len(httpx.get(f"{watched.address}/thresholds?format=json").json()["history"])
+    first.fill("#note", "one of us")
+    first.dblclick("#save")
+    first.wait_for_selector(".flash.pass")
+    second.fill("#note", "the other")
+    second.click("#save")
+    second.wait_for_selector(".flash.warn")
+    assert second.input_value("#note") == "the other"
+    assert second.input_value("#capacity_per_week") == "21"
+    second.click("#save")
+    second.wait_for_selector(".flash.pass")
+    history = httpx.get(f"{watched.address}/thresholds?format=json").json()["history"]
+    notes = [version["note"] for version in history]
+    assert notes[:2] == ["the other", "one of us"]
+    assert len(notes) - before in (2, 3)  # the lines as trained become a version with the first
+    assert watched.said == []
+
+
+def test_without_script_everything_is_done(browser: Any, address: str) -> None:
+    """On a phone without script leads are filtered, lines are tried and saved."""
+    watched = Watched(
+        browser, address, viewport={"width": 390, "height": 800}, java_script_enabled=False
+    )
+    page = watched.go("/leads?stage=all")
+    page.select_option("#stage", "customer")
+    page.click(".filters button")
+    assert "stage=customer" in page.url
+    page = watched.go("/thresholds")
+    page.check("input[value=precision]", force=True)
+    page.click("#controls button")
+    assert page.is_visible("#mql_precision")
+    page.fill("#note", "no script")
+    page.click("#save")
+    page.wait_for_selector(".flash.pass")
+    assert "precision" in page.inner_text("#history tr.us")
+    watched.close()
+
+
+def test_an_answer_that_does_not_come_is_told(watched: Watched) -> None:
+    """Without the server a slider says so, and the figures of before stay."""
+    page = watched.go("/thresholds?basis=capacity&capacity_per_week=9")
+    page.route("**/thresholds?part=*", lambda route: route.abort())
+    page.focus("#capacity_per_week")
+    page.keyboard.press("ArrowRight")
+    page.locator("#moved", has_text="does not answer").wait_for()
+    assert page.is_visible("#result .tile")
+
+
 def test_finding_a_lead_and_saying_what_became_of_it(watched: Watched) -> None:
     """A lead is found by its company, its factors multiply to its chance, it is accepted."""
     open_leads = httpx.get(f"{watched.address}/leads?stage=nurture&format=json").json()["leads"]
@@ -315,7 +368,7 @@ def test_colours_change_and_stay(watched: Watched) -> None:
 
 def test_everything_is_reached_by_keyboard(watched: Watched) -> None:
     """Tab reaches the skip link first and later every control, each visibly focused."""
-    page = watched.go("/thresholds")
+    page = watched.go("/thresholds?basis=capacity&capacity_per_week=9")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     seen = set()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from html import escape
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import orjson
 from starlette.types import Receive, Scope, Send
@@ -26,11 +26,13 @@ from leadml.errors import (
     InvalidParameter,
     LeadmlError,
     NotFound,
+    PolicyOvertaken,
     Unauthorized,
 )
 from leadml.reports.site.people import stage_name
 from leadml.reports.site.render import asset, render_fault, render_page, render_part
 from leadml.reports.site.texts import TEXTS, say
+from leadml.reports.site.thresholds import SLIDERS
 from leadml.service.site import Site
 from leadml.settings import Settings
 
@@ -169,15 +171,21 @@ class SiteRoutes:
         form = await self._form(scope, receive)
         caller = caller_of(scope)
         after = form.get("after", "")
-        version = await asyncio.to_thread(
-            partial(
-                self.site.save_policy,
-                _plan_of(form),
-                author=caller.name,
-                note=form.get("note", ""),
-                after=int(after) if after.isascii() and after.isdigit() else None,
+        note = form.get("note", "")
+        try:
+            version = await asyncio.to_thread(
+                partial(
+                    self.site.save_policy,
+                    _plan_of(form),
+                    author=caller.name,
+                    note=note,
+                    after=int(after) if after.isascii() and after.isdigit() else None,
+                )
             )
-        )
+        except PolicyOvertaken:  # what was set and written is kept, beside the newest lines
+            kept = {name: form[name] for name in FIGURES if form.get(name)}
+            await _see(send, "/thresholds", done="overtaken", **kept, note=note[:400])
+            return
         await _see(send, "/thresholds", done="saved", version=version)
 
     async def promote(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -255,6 +263,7 @@ class SiteRoutes:
             "can_manage": "manage" in caller.scopes,
             "can_policy": bool(caller.scopes & {"policy", "manage"}),
             "can_write": "outcomes" in caller.scopes,
+            "note": dict(parts).get("note", "")[:400],
             "flash": _flash(dict(parse_qsl(query, max_num_fields=40))),
             "facts_address": f"{scope['path']}?{urlencode([*parts, ('format', 'json')])}",
         }
@@ -291,8 +300,13 @@ class SiteRoutes:
             request_id = scope.get("leadml.request_id") or request_id_of(scope)
             await send_problem(send, error, request_id)
             return
-        if type(error) is Unauthorized and scope["method"] == "GET":
-            await self._to_sign_in(scope, send)
+        if type(error) is Unauthorized:
+            if scope["method"] == "GET":
+                await self._to_sign_in(scope, send)
+                return
+            more = {"frame": None, "bare": True, "person": None, "sign_in": _back_of(scope)}
+            gone = Unauthorized(say("fault.gone"), fix=say("fault.gone_fix"))
+            await self._fault(scope, send, gone, more, title=say("fault.gone_title"))
             return
         await self._fault(scope, send, error, {"frame": self.site.frame()})
 
@@ -302,8 +316,10 @@ class SiteRoutes:
         around = {"frame": None, "person": None, "bare": self.door.guarded is not False}
         await self._fault(scope, send, error, around)
 
-    async def _fault(self, scope: Scope, send: Send, error: LeadmlError, more: Facts) -> None:
-        fault = {"title": error.title, "detail": error.detail, "fix": error.fix or ""}
+    async def _fault(
+        self, scope: Scope, send: Send, error: LeadmlError, more: Facts, title: str = ""
+    ) -> None:
+        fault = {"title": title or error.title, "detail": error.detail, "fix": error.fix or ""}
         around = self._around(scope) | {"facts_address": ""} | more
         body = render_fault(fault, around).encode()
         await _answer(
@@ -334,6 +350,14 @@ class SiteRoutes:
 def is_read_by_people(scope: Scope) -> bool:
     """Whether a browser asks for a page, not a program for an answer."""
     return "text/html" in _header(scope, b"accept")
+
+
+def _back_of(scope: Scope) -> str:
+    """Where to sign in and come back to the page that the form stood on."""
+    page = urlsplit(_header(scope, b"referer"))
+    here = page.netloc and page.netloc == _header(scope, b"host")
+    path = page.path + (f"?{page.query}" if page.query else "") if here else "/"
+    return f"/sign-in?{urlencode({'next': path})}"
 
 
 _AGAIN: Final = (
@@ -374,9 +398,10 @@ def _plan_of(asked: Mapping[str, str]) -> dict[str, Any]:
     basis = asked.get("basis")
     if not basis:
         return {}
-    for name in FIGURES:
+    elsewhere = {name for name, bases in SLIDERS if basis not in bases}
+    for name in FIGURES - elsewhere:  # a form without script sends every slider
         text = asked.get(name, "")
-        if not text or (name == "sql_capacity_per_week" and basis != "capacity"):
+        if not text:
             continue
         if name == "basis":
             found[name] = text
@@ -394,7 +419,8 @@ def _flash(query: Mapping[str, str]) -> dict[str, str] | None:
     key = f"done.{query.get('done', '')}"
     if key not in TEXTS:
         return None
-    return {"tone": "pass", "said": say(key, version=stage_name(query.get("said", "")[:20]))}
+    tone = "warn" if key == "done.overtaken" else "pass"
+    return {"tone": tone, "said": say(key, version=stage_name(query.get("said", "")[:20]))}
 
 
 def _wants_json(scope: Scope) -> bool:

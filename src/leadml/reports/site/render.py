@@ -86,6 +86,8 @@ def _around(around: Mapping[str, Any], *, here: str) -> dict[str, Any]:
         "can_write": False,
         "facts_address": "",
         "bare": False,
+        "sign_in": "",
+        "note": "",
         **around,
     }
     names = {name.partition(".")[2]: path for path, (name, _) in assets().items()}

@@ -39,6 +39,11 @@ TEXTS: Final[Mapping[str, str]] = {
     "nav.versions": "Versions",
     "fault.home": "To the overview",
     "fault.leads": "Search the leads",
+    "fault.sign_in": "Sign in",
+    "fault.gone_title": "You are signed out",
+    "fault.gone": "nothing was changed",
+    "fault.gone_fix": "sign in and do it once more; the way back in the browser leads to what you "
+    "typed",
     "fault.lost": "there is no page at this address",
     "fault.lost_fix": "check the address, or begin at the overview",
     # model
@@ -461,6 +466,10 @@ TEXTS: Final[Mapping[str, str]] = {
     "thresholds.no_memory": "Nothing can be saved: this server remembers nothing "
     "(LEADML_DATABASE_URL is empty).",
     "thresholds.no_right": "Moving the lines needs a manager. Sign in as one to save.",
+    "thresholds.saving": "Saving…",
+    "thresholds.silent": "The server does not answer. The figures are those of the last answer.",
+    "thresholds.signed_out": "You are signed out. Load the page again; what you set stays in its "
+    "address.",
     "thresholds.same": "These are the saved lines.",
     "thresholds.moved": "Saved lines are MQL {mql} and SQL {sql}. Moving to {to_mql} and "
     "{to_sql}: {more} conversions a week.",
@@ -581,6 +590,8 @@ TEXTS: Final[Mapping[str, str]] = {
     # what happened after a button
     "done.password": "Your password is changed.",
     "done.reported": "Noted. The lead stands at {version} now.",
+    "done.overtaken": "Somebody saved other lines meanwhile; nothing of yours was saved. What you "
+    "set stands here beside the newest lines: look, and save again if it still holds.",
     "done.saved": "Policy {version} holds from now on; leads follow at their next score.",
     "done.promoted": "Version {version} is the champion; it serves within seconds.",
     "done.rolled_back": "Went back to the champion before; it serves within seconds.",

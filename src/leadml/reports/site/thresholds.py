@@ -12,14 +12,14 @@ from leadml.reports.site.texts import say
 from leadml.reports.story.estimates import amount
 from leadml.reports.story.parts import Cell, Table
 
-__all__ = ["amount_of", "thresholds_page"]
+__all__ = ["SLIDERS", "amount_of", "thresholds_page"]
 
 Fact = Mapping[str, Any]
 
 NOBODY = 1.0
 
 # name of a plan's figure, bases it is shown for, least, most, step; shares in percent
-_SLIDERS = (
+SLIDERS = (
     ("capacity_per_week", ("capacity", "precision", "value")),
     ("sql_capacity_per_week", ("capacity",)),
     ("mql_precision", ("precision",)),
@@ -28,6 +28,7 @@ _SLIDERS = (
     ("cost_mql", ("value",)),
     ("cost_sql", ("value",)),
 )
+"""What can be moved, and for which ways of setting the lines."""
 
 
 def thresholds_page(told: Fact) -> dict[str, Any]:
@@ -37,6 +38,10 @@ def thresholds_page(told: Fact) -> dict[str, Any]:
     return {
         "controls": _controls(told, plan) if preview else [],
         "basis": plan.get("basis", "capacity"),
+        "asked": [
+            (name, f"{100 * value:g}" if name.endswith("precision") else value)
+            for name, value in told["asked"].items()
+        ],
         "after": told["policy"]["policy_version"],
         "is_written": "at" in told["policy"],
         "next": _next(told),
@@ -81,7 +86,7 @@ def _controls(told: Fact, plan: Fact) -> list[dict[str, Any]]:
         ),
     }
     found = []
-    for name, bases in _SLIDERS:
+    for name, bases in SLIDERS:
         low, high, step, usual = ranges[name]
         given = plan.get(name)
         share = name.endswith("precision")

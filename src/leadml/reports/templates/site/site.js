@@ -24,11 +24,16 @@ $$("time[data-local]").forEach(t => {
 $$("[data-zone]").forEach(e => { const z = Intl.DateTimeFormat().resolvedOptions().timeZone; if (z) e.textContent = e.dataset.zone.replace("{zone}", z); });
 
 // a form that works for some seconds says so and is sent once
-$$("form[data-busy]").forEach(form => form.addEventListener("submit", () => {
+$$("form[method=post]").forEach(form => form.addEventListener("submit", e => {
+  if (form.dataset.sent) { e.preventDefault(); return; }
+  form.dataset.sent = "yes";
   $$("button", form).forEach(b => { b.setAttribute("aria-disabled", "true"); });
-  const said = $("[data-busy-here]", form); if (said) said.textContent = form.dataset.busy;
+  const said = $("[data-busy-here]", form); if (said && form.dataset.busy) said.textContent = form.dataset.busy;
 }));
 $$("select[data-submit]").forEach(s => s.addEventListener("change", () => s.form.requestSubmit()));
+
+// a page that comes back from the browser's memory takes answers again
+addEventListener("pageshow", e => { if (e.persisted) location.reload(); });
 
 // thresholds: the server draws every setting; the newest answer counts
 const controls = $("#controls");
@@ -45,7 +50,7 @@ if (controls) {
     $$("[data-bases]", controls).forEach(box => {
       const shown = box.dataset.bases.split(" ").includes(basis), i = $("input", box);
       box.hidden = !shown; i.disabled = !shown || !!i.dataset.untouched;
-      if (!i.disabled) asked.set(i.name, i.value);
+      if (!i.disabled) asked.set(i.id, i.value);
       if (shown && i.dataset.untouched) i.disabled = false;
     });
     return asked;
@@ -54,9 +59,11 @@ if (controls) {
     const asked = plan();
     if (asking) asking.abort();
     asking = new AbortController();
+    $("#result").setAttribute("aria-busy", "true");
     try {
       const answer = await fetch(`/thresholds?part=result&${asked}`, { signal: asking.signal, headers: { "Accept": "text/html" } });
-      if (!answer.ok) return;
+      if (answer.redirected) { $("#moved").textContent = controls.dataset.out; return; }
+      if (!answer.ok) { $("#moved").textContent = controls.dataset.silent; return; }
       const told = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("#result");
       if (!told) return;
       const open = $$("#result details").map(d => d.open);
@@ -65,10 +72,14 @@ if (controls) {
       $("#moved").textContent = told.dataset.moved;
       const save = $("#save"); if (save) save.disabled = told.dataset.same === "yes";
       history.replaceState(null, "", `/thresholds?${asked}`);
-    } catch (error) { if (error.name !== "AbortError") throw error; }
+    } catch (error) { if (error.name !== "AbortError") $("#moved").textContent = controls.dataset.silent; }
   };
   $$("input[type=range]", controls).forEach(i => { fill(i); i.addEventListener("input", () => { delete i.dataset.untouched; fill(i); clearTimeout(due); due = setTimeout(draw, 30); }); });
   $$("input[name=basis]", controls).forEach(i => i.addEventListener("change", draw));
-  ["csrf", "after", "note"].forEach(name => { const i = controls.elements[name]; if (i) i.disabled = false; });
-  controls.addEventListener("submit", e => { if (e.submitter && e.submitter.id !== "save") e.preventDefault(); $$("input[data-untouched]", controls).forEach(i => { i.disabled = true; }); });
+  controls.addEventListener("submit", e => e.preventDefault());
+  const saving = $("#saving");
+  if (saving) saving.addEventListener("submit", () => {
+    $$("[data-plan]", saving).forEach(i => i.remove());
+    plan().forEach((value, name) => { const i = document.createElement("input"); i.type = "hidden"; i.name = name; i.value = value; i.dataset.plan = ""; saving.append(i); });
+  });
 }
