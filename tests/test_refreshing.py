@@ -1,6 +1,9 @@
 """A champion moved to the newest base rate."""
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 from learned import learned, table
 
@@ -55,3 +58,18 @@ def test_too_few_mature_leads_are_refused(champion):
     """Below fifty nothing is moved, and the command says what is missing."""
     with pytest.raises(TooFewOutcomes, match="49 leads"):
         recalibrate(moved(49), CONFIG, champion, {})
+
+
+def dated(n):
+    """Leads of whom one comes each hour."""
+    return moved(n).assign(came=pd.date_range("2026-01-01", periods=n, freq="h").astype(str))
+
+
+def test_leads_that_the_champion_learned_from_are_no_test(champion):
+    """What it has seen may move the intercept, but the move is tried on newer leads alone."""
+    frame, config = dated(1000), replace(CONFIG, order_by="", created_at="came")
+    seen = pd.Timestamp(frame.came[879], tz="UTC").timestamp()
+    found = recalibrate(frame, config, replace(champion, seen_until=seen), {})
+    assert len(found.tested) == 120
+    with pytest.raises(TooFewOutcomes, match=r"only 40 leads .* newer than all that leads@1"):
+        recalibrate(frame.head(920), config, replace(champion, seen_until=seen), {})

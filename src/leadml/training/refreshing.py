@@ -49,7 +49,8 @@ def recalibrate(
     """Move the intercept of the champion by the newest mature outcomes.
 
     The shift is tried first: estimated on the older 70 % of those leads, tested on the
-    newest 30 % against the champion as it is; then estimated on all of them.
+    newest 30 % against the champion as it is; then estimated on all of them. Where times
+    tell, no tested lead is one that the champion learned from.
 
     Parameters
     ----------
@@ -65,7 +66,7 @@ def recalibrate(
     Raises
     ------
     TooFewOutcomes
-        Fewer than 50 mature leads.
+        Fewer than 50 mature leads, or fewer that the champion has not learned from.
     """
     started = time.perf_counter()
     progress("reading outcomes", 0, 1)
@@ -82,9 +83,14 @@ def recalibrate(
             column=labels.target,
             fix="wait until more leads are older than the horizon",
         )
+    cut = round(len(usable) * (1 - TESTED_SHARE))
+    if champion.seen_until is not None and labels.created_s is not None:
+        newer = labels.created_s[usable] > champion.seen_until
+        _refuse_what_it_learned_from(champion, int(newer.sum()), labels.target)
+        usable = usable[np.argsort(newer, kind="stable")]
+        cut = max(cut, len(usable) - int(newer.sum()))
     rows, y = frame.iloc[usable], labels.converted[usable]
     before = Scorer(champion.scorecard).frame(rows)
-    cut = round(len(y) * (1 - TESTED_SHARE))
     tried = intercept_shift(y[:cut], before.log_odds[:cut])
     y_new = y[cut:]
     chances = np.array([probability_of(z + tried) for z in before.log_odds[cut:].tolist()])
@@ -165,3 +171,14 @@ def recalibrate(
         leads=as_sent(rows, scorecard.schema, config),
         tested=np.column_stack((y_new, chances)),
     )
+
+
+def _refuse_what_it_learned_from(champion: Rival, n_newer: int, target: str) -> None:
+    """Refuse leads that the champion learned from: tested on them, it looks better than it is."""
+    if n_newer < FEWEST:
+        raise TooFewOutcomes(
+            f"only {n_newer} leads with a known outcome are newer than all that {champion.name} "
+            f"learned from; {FEWEST} are needed to try the move on",
+            column=target,
+            fix="bring newer leads, once their horizon has passed",
+        )

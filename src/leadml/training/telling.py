@@ -185,7 +185,7 @@ def _for_whom(
 
 def _add_times(facts: dict[str, Any], labels: Labels, tested: Tested) -> None:
     assert labels.created_s is not None
-    seconds = labels.created_s[~np.isnan(labels.created_s)]
+    seconds = labels.created_s[labels.known & ~np.isnan(labels.created_s)]
     facts["data"]["period"] = {"from": _day(seconds.min()), "to": _day(seconds.max())}
     if labels.as_of is not None:
         facts["labels"]["as_of"] = labels.as_of.isoformat(timespec="seconds")
