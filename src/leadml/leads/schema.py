@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from leadml.leads.values import is_placeholder
 from leadml.leads.vocabulary import Kind, Role
 
 __all__ = ["Column", "Schema"]
@@ -80,9 +81,13 @@ class Column:
         'industry Healthcare'
         >>> Column("industry", Kind.CATEGORY).say(None)
         'industry not given'
+        >>> Column("industry", Kind.CATEGORY).say("Select")
+        "industry not given ('Select')"
         """
         if value is None:
             return f"{self.label} not given"
+        if is_placeholder(value):
+            return f"{self.label} not given ('{value}')"
         if self.phrase:
             return self.phrase.replace("{value}", value)
         if not self._counted:

@@ -24,12 +24,30 @@ import sys
 import unicodedata
 from typing import Any, Final
 
-__all__ = ["BAD", "LARGEST", "MISSING_WORDS", "header_of", "number_of", "text_of"]
+__all__ = [
+    "BAD",
+    "LARGEST",
+    "MISSING_WORDS",
+    "header_of",
+    "is_placeholder",
+    "number_of",
+    "text_of",
+]
 
 # none is longer than five characters, which text_of relies on
 MISSING_WORDS: Final = frozenset(
     {"", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "<NA>", "NaT", "#N/A"}
 )
+
+_PLACEHOLDERS: Final = frozenset(
+    {
+        "-", "--", "---", ".", "?", "??", "???", "blank", "choose", "choose one", "empty",
+        "missing", "n.a", "n.a.", "n/a", "no answer", "no data", "not applicable",
+        "not available", "not given", "not known", "not provided", "not specified",
+        "please choose", "please select", "select", "select one", "tbd", "unknown",
+        "unspecified", "undefined", "xxx",
+    }
+)  # fmt: skip
 
 _WHOLE_FLOAT = re.compile(r"[+-]?[0-9]+\.0+")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -87,6 +105,18 @@ def text_of(value: Any) -> str | None:
             return str(int(number))
         return repr(number)
     return text_of(str(value))
+
+
+def is_placeholder(text: str) -> bool:
+    """Whether a text is what a form leaves where nobody answered.
+
+    It is a value all the same: leads that left a question open may convert otherwise than
+    those that never saw it.
+
+    >>> is_placeholder("Select"), is_placeholder("unknown"), is_placeholder("other")
+    (True, True, False)
+    """
+    return text.lower() in _PLACEHOLDERS
 
 
 def number_of(value: Any) -> float | None | _Bad:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from leadml.evaluation.checks.lml021_mixed import WRITTEN_NUMBER
 from leadml.features.moments import moment_of
 from leadml.leads import Availability, Kind, Role, text_of
+from leadml.leads.values import is_placeholder
 from leadml.training.config import ColumnPlan, TrainConfig
 from leadml.training.naming import (
     CONSENT,
@@ -37,7 +38,6 @@ __all__ = ["Doubt", "Guess", "guess"]
 
 Mask = NDArray[np.bool_]
 
-_PLACEHOLDERS: Final = frozenset(("select", "unknown", "-", "not specified", "none", "other"))
 _EMPTY_TELLS: Final = 0.62
 """Area under the curve of 'is empty' from which it tells the outcome (measured on 209
 innocent columns of eight sets: none reached it)."""
@@ -483,7 +483,7 @@ class _Guesser:
         series = self.frame[name]
         empty = series.isna().to_numpy()
         if series.dtype.kind not in "iufb":
-            words = {v for v in series.dropna().unique() if str(v).strip().lower() in _PLACEHOLDERS}
+            words = {v for v in series.dropna().unique() if is_placeholder(str(v).strip())}
             if words and len(words) < self.distinct[name]:
                 empty = empty | series.isin(list(words)).to_numpy()
         area = 0.5 + abs(float(empty[won].mean()) - float(empty[~won].mean())) / 2

@@ -37,6 +37,7 @@ from leadml.evaluation.checks import (
     lml028_reading,
     lml029_contacts,
     lml030_consent,
+    lml031_placeholders,
 )
 from leadml.evaluation.checks.finding import Check, Finding
 from leadml.evaluation.checks.table import CheckInput
@@ -74,6 +75,7 @@ _MODULES: Final[tuple[ModuleType, ...]] = (
     lml028_reading,
     lml029_contacts,
     lml030_consent,
+    lml031_placeholders,
 )
 
 CHECKS: Final[dict[str, Check]] = {module.CHECK.code: module.CHECK for module in _MODULES}

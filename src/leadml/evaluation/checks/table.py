@@ -5,28 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from leadml.features.moments import moment_of
-from leadml.leads.values import BAD, number_of, text_of
+from leadml.leads.values import BAD, is_placeholder, number_of, text_of
 from leadml.leads.vocabulary import Role
 
-__all__ = ["PLACEHOLDERS", "CheckInput", "Reading", "counted", "listed", "read"]
+__all__ = ["CheckInput", "Reading", "counted", "listed", "read"]
 
 Floats = NDArray[np.float64]
-
-PLACEHOLDERS: Final = frozenset(
-    {
-        "-", "--", "---", ".", "?", "??", "???", "blank", "choose", "choose one", "empty",
-        "missing", "no answer", "no data", "not applicable", "not available", "not given",
-        "not known", "not provided", "not specified", "please select", "select", "select one",
-        "tbd", "unknown", "unspecified", "undefined", "xxx",
-    }
-)  # fmt: skip
-"""Texts (in small letters) that a form leaves where nobody answered."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +48,7 @@ class Reading:
         """Rows without an answer: missing, or a placeholder such as *Select*, shape (n,)."""
         if not self.levels:
             return self.missing
-        hollow = [i for i, level in enumerate(self.levels) if level.lower() in PLACEHOLDERS]
+        hollow = [i for i, level in enumerate(self.levels) if is_placeholder(level)]
         return self.missing | np.isin(self.numbers, hollow) if hollow else self.missing
 
     @property
