@@ -34,7 +34,7 @@ from leadml.service.serving import Serving
 from leadml.settings import Settings
 from tests import hand_made, http_server
 from tests.hand_made import reseal
-from tests.test_trial import slow
+from tests.test_trial import busy
 
 LEAD = {"lead_id": "L1", "lead": {"industry": "Software", "employees": 120}}
 Harm = Callable[[Path, Path], "str | None"]
@@ -297,7 +297,7 @@ def nan_on_golden_rows(data: Any) -> None:
 def hanging(folder: Path, key: Path) -> str:
     """Sound and signed, but its reader is busy for many seconds."""
     shutil.rmtree(folder)
-    digest = slow(folder, 30_000)
+    digest = busy(folder, 60_000)
     hand_made.sign_again(folder, key)
     return digest
 
@@ -359,7 +359,7 @@ class Asking:
                 else:
                     self.versions.add(found["model_version"])
                 self.n += 1
-                time.sleep(0.002)
+                time.sleep(0.01)
 
 
 def get(address: str, path: str) -> tuple[int, str]:
@@ -373,14 +373,14 @@ def get(address: str, path: str) -> tuple[int, str]:
 
 @contextmanager
 def serving(models: Path, **options: Any) -> Iterator[tuple[str, Serving]]:
-    """A server that follows the champion in a folder ten times a second."""
+    """A server that follows the champion in a folder fifty times a second."""
     pointer = Champion(models, "leads", retry_after_s=60.0, **options)
     served = Serving("leads", pointer)
-    with http_server.serve(Settings(champion_poll_s=0.1), served) as address:
+    with http_server.serve(Settings(champion_poll_s=0.02), served) as address:
         yield address, served
 
 
-def until(true: Callable[[], bool], seconds: float = 30.0) -> bool:
+def until(true: Callable[[], bool], seconds: float = 60.0) -> bool:
     """Wait until something is true."""
     end = time.monotonic() + seconds
     while not true():

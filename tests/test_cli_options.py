@@ -18,7 +18,7 @@ WORDS = ("accepted", "rejected")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
     """A folder with a simulated history, its outcomes in a second table."""
     folder = Folder(tmp_path_factory.mktemp("options"))
-    folder.answer("simulate", "history", "--leads", "2500", "--seed", "6")
+    folder.answer("simulate", "history", "--leads", "1500", "--seed", "6")
     return folder
 
 
@@ -34,7 +34,7 @@ def accepted(folder: Folder) -> dict[str, Any]:
         "--among",
         "accepted,rejected",
         "--search-seconds",
-        "2",
+        "1",
     )
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from tests.typist import typist
 
-LEADS = 3_000
+LEADS = 1_500
 
 
 class Folder:
@@ -96,7 +96,7 @@ def test_a_file_is_scored_lead_by_lead(folder: Folder, trained: dict[str, Any]) 
 
 
 def test_no_person_stands_in_mlflow_or_in_a_bundle(folder: Folder, trained: dict[str, Any]) -> None:
-    """Of 3,000 addresses, telephones and ids none is in MLflow's database, artefacts or models."""
+    """Of 3,000 addresses, numbers and ids none is in MLflow's database, artefacts or models."""
     with (folder.path / "history" / "leads.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     people = {row[name] for row in rows for name in ("lead_id", "email", "phone") if row[name]}

@@ -7,8 +7,6 @@ import csv
 import json
 import shutil
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,6 +27,7 @@ from tests.evil.corpus import (
     strange_values,
     text_of_table,
 )
+from tests.typist import typist
 
 REFUSED = sorted(name for name, evil in CORPUS.items() if evil.refused)
 FOUND = sorted(name for name, evil in CORPUS.items() if not evil.refused)
@@ -146,7 +145,7 @@ def leaky(template: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
     folder = tmp_path_factory.mktemp("leaky")
     shutil.copy(template, folder / "mlflow.db")
     evil = CORPUS["target copied"]
-    return folder, leadml_in(folder).learning.train(laid(evil, folder), asked(evil))
+    return folder, leadml_in(folder).learning.train(laid(evil, folder), asked(evil) | {"folds": 2})
 
 
 def test_a_leak_never_serves(leaky: tuple[Path, dict[str, Any]]) -> None:
@@ -168,13 +167,7 @@ def test_the_command_ends_without_a_traceback(name: str, tmp_path: Path) -> None
     """`leadml check` ends with one sentence that names the code, or with the finding."""
     evil = CORPUS[name]
     laid(evil, tmp_path)
-    said = subprocess.run(
-        [sys.executable, "-m", "leadml", "check", "leads.csv", "--target", "won", "--json"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    said = typist().run(tmp_path, ["check", "leads.csv", "--target", "won", "--json"])
     assert "Traceback" not in said.stderr
     found = json.loads(said.stdout)
     if evil.refused:
@@ -192,7 +185,7 @@ def test_strange_tables_are_learned_and_scored(make: Callable[[], Table], place:
     path = place / "leads.csv"
     path.write_text(text_of_table(make()), "utf-8")
     leadml = leadml_in(place)
-    options = {"target": "won", "id": "lead"}
+    options = {"target": "won", "id": "lead", "folds": 2}
     if make is strange_names:
         options |= {"created_at": "created", "outcome_at": "won_at"}
     found = leadml.learning.train(str(path), options)
