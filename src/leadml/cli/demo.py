@@ -231,6 +231,10 @@ def _tell_next(folder: Path, settings: Settings, lived: dict[str, int], n_asked:
             f"{lived['outcomes']:,} reports of sales from seven simulated months, for the pages, "
             f"and the {n_asked:,} open leads scored just now."
         )
+        say(
+            "The overview judges the model by what became of those leads, the verdict above by "
+            "the training's test: the two may differ, and the page says both."
+        )
         say()
     say("What to try next")
     say(f"  the pages in a browser:    {command} demo --serve{where}")
