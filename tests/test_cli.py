@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -154,12 +155,10 @@ def test_an_interval_is_left_out_where_none_is_known() -> None:
     assert interval({"value": 0.5, "low": 0.4, "high": 0.6}, 2) == "0.50 (0.40 to 0.60)"
 
 
-def test_a_first_champion_that_failed_the_gate_says_both(capsys: pytest.CaptureFixture[str]):
-    """The first version serves at once; its gate does not claim that it was not promoted."""
-    from leadml.cli.learning import show_training
-
+def a_training() -> dict[str, Any]:
+    """What a training found, as far as it is shown."""
     figure = {"value": 0.5, "low": None, "high": None, "protocol": "5 folds"}
-    found = {
+    return {
         "verdict": {"sentence": "Trust it."},
         "n_leads": 100,
         "n_conversions": 30,
@@ -173,12 +172,37 @@ def test_a_first_champion_that_failed_the_gate_says_both(capsys: pytest.CaptureF
         "gate": {"passed": False, "sentence": "Not promoted: Log loss is worse."},
         "seconds": 1.0,
     }
+
+
+def test_a_first_champion_that_failed_the_gate_says_both(capsys: pytest.CaptureFixture[str]):
+    """The first version serves at once; its gate does not claim that it was not promoted."""
+    from leadml.cli.learning import show_training
+
+    found = a_training()
     show_training(found)
     said = "".join(capsys.readouterr())
     assert "Failed, but the first version serves all the same: Log loss is worse." in said
     assert "Not promoted" not in said
     show_training(found | {"alias": "challenger"})
     assert "Not promoted: Log loss is worse." in "".join(capsys.readouterr())
+
+
+def test_a_model_of_another_name_says_how_it_is_chosen(capsys: pytest.CaptureFixture[str]) -> None:
+    """Other commands take the model of the settings, so a training of another one says how."""
+    from leadml.cli.learning import show_training
+
+    show_training(a_training())
+    assert "LEADML_MODEL_NAME" not in "".join(capsys.readouterr())
+    show_training(a_training() | {"model": "b2b"})
+    assert "export LEADML_MODEL_NAME=b2b" in "".join(capsys.readouterr())
+
+
+def test_the_demo_sends_consent_as_a_crm_does(tmp_path: Path) -> None:
+    """The leads that the demo scores say whether they may be contacted, so pages offer them."""
+    history = tmp_path / "leads.csv"
+    history.write_text("lead_id,created_at,contact_consent,converted\nL1,2026-01-01,true,\n")
+    (lead,) = demo._open_leads(history)
+    assert lead["contact_consent"] is True
 
 
 def test_the_demo_counts_the_leads_it_asked_for_too(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,11 +7,10 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from leadml.cli.console import answer, interval, lines_of, say, warn
+from leadml.cli.console import AsJson, answer, interval, lines_of, say, warn
 
 __all__ = ["asked", "init", "report", "show_checks", "show_training", "train"]
 
-Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")]
 File = Annotated[str, typer.Argument(help="History of leads: CSV, Parquet or database URL.")]
 Outcomes = Annotated[str | None, typer.Argument(help="Second table with outcomes and their dates.")]
 Target = Annotated[str | None, typer.Option(help="Column that says who converted.")]
@@ -47,7 +46,7 @@ def init(
         "leadml.toml"
     ),
     force: Annotated[bool, typer.Option(help="Overwrite a configuration that is there.")] = False,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Guess what the columns mean; write a commented leadml.toml to edit.
 
@@ -58,8 +57,8 @@ def init(
     """
 
     def show(found: dict[str, Any]) -> None:
-        say(f"Wrote {found.get('config', output)}.")
-        for doubt in found.get("doubts", ()):
+        say(f"Wrote {found['config']}.")
+        for doubt in found["doubts"]:
             say(f"  doubt: {doubt}")
         say(f"Read and correct it, then: leadml train {file} --config {output}")
 
@@ -118,7 +117,7 @@ def train(
     cost_sql: Annotated[
         float | None, typer.Option(min=0, help="What working one SQL costs, in the same money.")
     ] = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Learn a scorecard from a history of leads; test, track and register it.
 
@@ -197,9 +196,10 @@ def show_checks(checks: list[dict[str, Any]]) -> None:
 
 def show_training(found: dict[str, Any], again: str = "train again") -> None:
     """Print what a training found, for people, and what to do where it failed."""
-    verdict = found["verdict"]
+    from leadml.settings import Settings
+
     say()
-    say(verdict["sentence"] if isinstance(verdict, dict) else str(verdict))
+    say(found["verdict"]["sentence"])
     say()
     say(f"  leads           {found['n_leads']:,}, of which {found['n_conversions']:,} converted")
     shown = {
@@ -215,21 +215,21 @@ def show_training(found: dict[str, Any], again: str = "train again") -> None:
     say(f"  thresholds      {lines_of(policy)}")
     say(f"                  {policy['reason']}")
     show_checks(found["checks"])
-    alias = f", alias {found['alias']}" if found.get("alias") else ""
-    say(f"  registered      {found['model']} version {found['version']}{alias}")
+    say(f"  registered      {found['model']} version {found['version']}, alias {found['alias']}")
     say(f"  bundle          {found['bundle']}")
-    gate = found.get("gate", {})
-    if gate.get("sentence"):
-        sentence = gate["sentence"]
-        if found.get("alias") == "champion" and not gate["passed"]:
-            reasons = sentence.removeprefix("Not promoted: ")
-            sentence = f"Failed, but the first version serves all the same: {reasons}"
-        say(f"  gate            {sentence}")
+    gate, serves = found["gate"], found["alias"] == "champion"
+    sentence = gate["sentence"]
+    if serves and not gate["passed"]:
+        reasons = sentence.removeprefix("Not promoted: ")
+        sentence = f"Failed, but the first version serves all the same: {reasons}"
+    say(f"  gate            {sentence}")
     say(f"  took            {found['seconds']:.0f} s")
     say()
-    if found.get("alias") == "champion":
+    if found["model"] != Settings().model_name:
+        say(f"Other commands find it after: export LEADML_MODEL_NAME={found['model']}")
+    if serves:
         say("Next: leadml report, leadml serve, leadml score FILE --output scored.csv")
-    elif gate.get("passed", True):
+    elif gate["passed"]:
         say(f"Next: leadml report {found['version']}, leadml models promote {found['version']}")
     else:
         say(f"Next: leadml report {found['version']}; mend what failed, then {again}")
@@ -251,7 +251,7 @@ def report(
         ),
     ] = None,
     look: Annotated[bool, typer.Option("--open", help="Open it once it is written.")] = False,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write the report of a version as one file that works offline.
 

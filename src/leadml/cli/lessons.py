@@ -8,11 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from leadml.cli.console import answer, say
+from leadml.cli.console import AsJson, answer, say
 
 __all__ = ["app", "bring"]
 
-Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")]
 
 app = typer.Typer(
     help="Take what became of leads out of the memory.",
@@ -47,7 +46,7 @@ def export(
     every_decision: Annotated[
         bool, typer.Option("--every-decision", help="A row for each decision of a lead.")
     ] = False,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write the next training table: inputs as of each decision, labels within the horizon.
 
@@ -68,7 +67,10 @@ def export(
             say(f"  left out: {n:,} ({reason})")
         for name in found["clashes"]:
             say(f"  left out: the field {name}, whose name the table needs")
-        say(f"Next: leadml train {found['output']} --config {found['config']}")
+        if found["n_rows"]:
+            say(f"Next: leadml train {found['output']} --config {found['config']}")
+        else:
+            say("Nothing is remembered yet. Next: leadml serve, or leadml import FILE")
 
     moment = None if as_of is None else as_of.replace(tzinfo=as_of.tzinfo or UTC)
     answer(
@@ -102,7 +104,7 @@ def bring(
     config: Annotated[
         Path | None, typer.Option(help="leadml.toml naming the columns; the champion's.")
     ] = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Bring a history into the memory: leads as known at their creation, and outcomes.
 
