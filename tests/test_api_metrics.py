@@ -10,7 +10,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from leadml.api.app import create_app
-from leadml.api.metrics import LAST_SCORES, MOST_PAIRS, Metrics, Tally, tally_of
+from leadml.api.metrics import LAST_SCORES, MOST_PAIRS, Metrics, Tally
+from leadml.scorecard import Warned
 from leadml.service.serving import Serving
 from leadml.settings import Settings
 from tests import hand_made, held
@@ -138,15 +139,16 @@ def test_window_of_the_detector_is_bounded() -> None:
     assert metrics.same_share == 1 / LAST_SCORES
 
 
-def test_tally_counts_answers_and_errors() -> None:
-    """A result is an answer or an error, never both."""
-    results = [
-        {"proposed_stage": "mql", "probability": 0.2, "warnings": []},
-        {"error": {"code": "invalid_field"}},
-        {"proposed_stage": "mql", "probability": 0.3, "warnings": [{"code": "more_warnings"}]},
-    ]
-    assert tally_of(results) == Tally(
-        {"mql": 2}, {("more_warnings", ""): 1}, {"invalid_field": 1}, [0.2, 0.3]
+def test_tally_counts_answers() -> None:
+    """Stages, chances and warnings of each answer are counted, unknown fields without name."""
+    tally = Tally({}, {}, {"invalid_field": 1}, [])
+    tally.note("mql", 0.2, [])
+    tally.note("mql", 0.3, [Warned("unknown_field", "shoe", ""), Warned("out_of_range", "x", "")])
+    assert tally == Tally(
+        {"mql": 2},
+        {("unknown_field", ""): 1, ("out_of_range", "x"): 1},
+        {"invalid_field": 1},
+        [0.2, 0.3],
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from leadml.errors import ConfigError, MemoryOff, StorageFull, StoreUnavailable
-from leadml.service.memory import Memory, marked
+from leadml.service.memory import Memory, found_by_recording
 from leadml.settings import Settings
 from leadml.store import Recorded
 from leadml.store.records import Stage
@@ -111,12 +111,9 @@ def test_worth_of_a_lead(tmp_path: Path, deal: object, worth: float) -> None:
     assert memory.value_of({}) == 7.0
 
 
-def test_marks_of_a_record() -> None:
-    """An answer gets the stage, the decision, and warnings of what was found on the way."""
+def test_what_recording_finds() -> None:
+    """Who may be told so learns that a lead was erased, or may not be contacted."""
     kept = Recorded("dec_1", Stage.SAL, Stage.SAL)
-    found = marked({"stage": "mql", "warnings": []}, kept)
-    assert found == {"stage": "sal", "decision_id": "dec_1", "warnings": []}
+    assert found_by_recording(kept) == []
     gone = Recorded("dec_1", Stage.MQL, Stage.MQL, kept=False, may_contact=False)
-    found = marked({"stage": "mql", "warnings": []}, gone)
-    assert "decision_id" not in found
-    assert [warning["code"] for warning in found["warnings"]] == ["lead_erased", "no_contact"]
+    assert [warned.code for warned in found_by_recording(gone)] == ["lead_erased", "no_contact"]

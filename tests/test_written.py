@@ -19,20 +19,27 @@ from hypothesis import strategies as st
 
 from leadml.api import written
 from leadml.api.bodies import parse
-from leadml.api.metrics import tally_of
-from leadml.api.routes import mark_all, score_drafted, scores_body, scores_bytes, scores_written
+from leadml.api.metrics import Tally, warning_key
+from leadml.api.routes import (
+    lead_of,
+    score_drafted,
+    scores_drafted,
+    scores_finished,
+    scores_written,
+)
 from leadml.api.written import KEPT, Pen
 from leadml.errors import LeadmlError
 from leadml.leads import Stage
 from leadml.registry.bundle import read_bundle
 from leadml.scorecard import reasons_of
-from leadml.service.answers import WARNINGS_SHOWN, answer
-from leadml.service.memory import Memory
+from leadml.service.answers import WARNINGS_SHOWN, Exact, answer, answers
+from leadml.service.memory import Memory, decision_of, found_by_recording
 from leadml.service.serving import Served
 from leadml.settings import Settings
 from leadml.store import Recorded
 
 SERVED = Served.of("leads", "7", held.bundle())
+MEMORY = Memory(Settings(database_url="", value_field="visits"))
 LEADS = hand_made.leads(60)
 NAMES = [*hand_made.schema().names, "lead_id", "shoe_size"]
 VALUES = st.one_of(
@@ -86,6 +93,51 @@ def answered(lead: Any, limit: int | None) -> dict[str, Any]:
     return answer(SERVED.scorer, SERVED.policy, SERVED.versions, lead_id, fields, limit)
 
 
+def results_of(leads: list[Any], limit: int | None) -> list[dict[str, Any]]:
+    """What the leads of a request are answered, each by itself, to be encoded."""
+    found: list[dict[str, Any]] = []
+    for item in parse(body_of(leads))["leads"]:
+        lead_id = None
+        try:
+            lead_id, fields, _ = lead_of(item)
+            parts = SERVED.scorer, SERVED.policy, SERVED.versions
+            found.append(answer(*parts, lead_id, fields, limit))
+        except LeadmlError as error:
+            known = {} if lead_id is None else {"lead_id": lead_id}
+            found.append({**known, "error": written.row_error(error)})
+    return found
+
+
+def whole(results: list[dict[str, Any]]) -> bytes:
+    """The encoded answer to a request."""
+    model, policy = SERVED.versions
+    return orjson.dumps({"model_version": model, "policy_version": policy, "results": results})
+
+
+def marked(found: dict[str, Any], recorded: Recorded) -> dict[str, Any]:
+    """An answer with what recording it found."""
+    warnings = found.pop("warnings")
+    found["stage"] = recorded.stage.value
+    if recorded.kept:
+        found["decision_id"] = recorded.decision_id
+    late = [warned._asdict() for warned in found_by_recording(recorded)]
+    return {**found, "warnings": [*warnings, *late]}
+
+
+def counts_of(results: list[dict[str, Any]]) -> Tally:
+    """Answers counted one by one."""
+    sound = [found for found in results if "error" not in found]
+    warned = Counter(
+        warning_key(one["code"], one.get("field", "")) for f in sound for one in f["warnings"]
+    )
+    return Tally(
+        dict(Counter(found["proposed_stage"] for found in sound)),
+        dict(warned),
+        dict(Counter(found["error"]["code"] for found in results if "error" in found)),
+        [found["probability"] for found in sound],
+    )
+
+
 def sendable(leads: Any) -> bool:
     """Whether a body with these leads passes the door."""
     try:
@@ -102,9 +154,46 @@ def sendable(leads: Any) -> bool:
 def test_batches_have_the_bytes_of_their_answers(leads: list[Any], limit: int | None) -> None:
     """A request's leads, sound, odd or refused: bytes and counts are those of plain encoding."""
     found, tally = scores_written(Pen(SERVED), body_of(leads), limit, 100)
-    expected = scores_body(SERVED, body_of(leads), limit, 100).results
-    assert found == scores_bytes(SERVED, expected)[0]
-    assert tally == tally_of(expected)
+    expected = results_of(leads, limit)
+    assert found == whole(expected)
+    assert tally == counts_of(expected)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.one_of(SOUND, SOUND, ODD), max_size=9).filter(sendable),
+    LIMITS,
+    st.lists(
+        st.builds(
+            Recorded,
+            st.just("dec_1"),
+            st.sampled_from(Stage),
+            st.just(Stage.COLD),
+            st.booleans(),
+            st.booleans(),
+        ),
+        min_size=9,
+        max_size=9,
+    ),
+)
+def test_recorded_batches_have_the_bytes_of_marked_answers(
+    leads: list[Any], limit: int | None, recorded: list[Recorded]
+) -> None:
+    """Stages, decisions and late warnings of a batch, each with its own lead; refusals stay."""
+    pen = Pen(SERVED)
+    made = scores_drafted(pen, body_of(leads), limit, 100, MEMORY)
+    expected = results_of(leads, limit)
+    sound = [place for place, found in enumerate(expected) if "error" not in found]
+    assert len(made.decisions) == len(sound)
+    for place, kept in zip(sound, recorded, strict=False):
+        expected[place] = marked(expected[place], kept)
+    found, tally = scores_finished(pen, made, recorded[: len(sound)])
+    assert found == whole(expected)
+    assert tally == counts_of(expected)
+    again = scores_drafted(pen, body_of(leads), limit, 100, MEMORY)
+    lost, _ = scores_finished(pen, again, None)
+    told = [one.get("persisted", True) for one in json.loads(lost)["results"]]
+    assert told == [place not in sound for place in range(len(expected))]
 
 
 @settings(max_examples=300, deadline=None)
@@ -152,32 +241,37 @@ def test_a_recorded_answer_has_the_bytes_of_a_marked_one(
     found = pen.recorded(score_drafted(pen, body, limit)[0], recorded)
     lost = pen.lost(score_drafted(pen, body, limit)[0])
     assert json.loads(lost.body) == {**expected, "persisted": False}
-    mark_all([expected], [recorded])
+    expected = marked(expected, recorded)
     assert found.body == orjson.dumps(expected)
-    tally = tally_of([expected])
-    assert tally.stages == {found.proposed_stage: 1}
-    assert tally.probabilities == [found.probability]
-    counted = Counter(written.warning_key(one.code, one.field) for one in found.warnings)
-    if len(found.warnings) <= WARNINGS_SHOWN:
-        assert counted == tally.warned
+    assert (found.proposed_stage, found.probability) == (
+        expected["proposed_stage"],
+        expected["probability"],
+    )
+    assert [one.code for one in found.warnings] == [one["code"] for one in expected["warnings"]]
 
 
 @settings(max_examples=200, deadline=None)
 @given(SOUND.filter(lambda lead: sendable([lead])), LIMITS, st.sampled_from([None, True, False]))
-def test_one_lead_leaves_the_decision_it_leaves_among_others(
+def test_a_lead_leaves_one_decision_on_every_way(
     lead: Any, limit: int | None, consent: bool | None
 ) -> None:
-    """What is remembered of a lead is the same from /v1/score and /v1/scores."""
-    memory = Memory(Settings(database_url="", value_field="visits"))
+    """What is remembered is the same from /v1/score, /v1/scores and a past brought in."""
     asked = {**lead, "contact_consent": consent}
     try:
-        _, alone = score_drafted(Pen(SERVED), json.dumps(asked).encode("utf-8"), limit, memory)
+        _, alone = score_drafted(Pen(SERVED), json.dumps(asked).encode("utf-8"), limit, MEMORY)
     except LeadmlError:
         return
-    among = scores_body(SERVED, body_of([asked]), limit, 9, memory).decisions[0]
-    told = [{"field": reason["field"], "text": reason["text"]} for reason in among.reasons]
+    assert alone is not None
+    (among,) = scores_drafted(Pen(SERVED), body_of([asked]), limit, 9, MEMORY).decisions
+    assert among == replace(alone, at=among.at, decision_id=among.decision_id)
+    keep: dict[int, Exact] = {}
+    parts = SERVED.scorer, SERVED.policy, SERVED.versions
+    (found,) = answers(*parts, [alone.lead_id], [alone.inputs], limit, keep)
+    assert isinstance(found, dict)
+    made = decision_of(SERVED, alone.inputs, consent, found, keep[0], MEMORY.value_of(alone.inputs))
+    told = [{"field": reason["field"], "text": reason["text"]} for reason in made.reasons]
     same = {"at": alone.at, "decision_id": alone.decision_id, "reasons": told}
-    assert alone == replace(among, **same)
+    assert alone == replace(made, **same)
 
 
 @settings(max_examples=500, deadline=None)
@@ -236,5 +330,5 @@ def test_one_field_read_by_several_columns_is_warned_of_once() -> None:
     assert pen.unrecorded(pen.one(None, lead)).body == orjson.dumps(expected)
     ((body,), tally) = pen.many([None], [lead])
     assert body == orjson.dumps(expected)
-    assert tally == tally_of((expected,))
+    assert tally == counts_of([expected])
     assert len(pen.one(None, lead).warnings) == len(fields)

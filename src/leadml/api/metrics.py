@@ -26,7 +26,7 @@ from prometheus_client.core import (
 
 from leadml.scorecard import Warned
 
-__all__ = ["BUCKETS_S", "LAST_SCORES", "Metrics", "Tally", "is_running", "tally_of", "warning_key"]
+__all__ = ["BUCKETS_S", "LAST_SCORES", "Metrics", "Tally", "is_running", "warning_key"]
 
 BUCKETS_S: Final = (
     *(0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01),
@@ -48,34 +48,18 @@ class Tally(NamedTuple):
     refused: dict[str, int]
     probabilities: list[float]
 
+    def note(self, stage: str, probability: float, warnings: Iterable[Warned]) -> None:
+        """Add one answer by its parts."""
+        self.stages[stage] = self.stages.get(stage, 0) + 1
+        self.probabilities.append(probability)
+        for warned in warnings:
+            key = warning_key(warned.code, warned.field)
+            self.warned[key] = self.warned.get(key, 0) + 1
+
 
 def warning_key(code: str, field: str) -> tuple[str, str]:
     """How a warning is counted: fields that the model does not know have no name."""
     return (code, field if code in _WARNED else "")
-
-
-def tally_of(results: Iterable[dict[str, Any]]) -> Tally:
-    """Count answers and row errors, as ``POST /v1/scores`` lists them.
-
-    Warnings of fields that the model does not know are counted without their name.
-    """
-    stages: dict[str, int] = {}
-    warned: dict[tuple[str, str], int] = {}
-    refused: dict[str, int] = {}
-    probabilities = []
-    for result in results:
-        try:
-            stage = result["proposed_stage"]
-        except KeyError:
-            code = result["error"]["code"]
-            refused[code] = refused.get(code, 0) + 1
-            continue
-        stages[stage] = stages.get(stage, 0) + 1
-        probabilities.append(result["probability"])
-        for warning in result["warnings"]:
-            key = warning_key(warning["code"], warning.get("field", ""))
-            warned[key] = warned.get(key, 0) + 1
-    return Tally(stages, warned, refused, probabilities)
 
 
 class Metrics:

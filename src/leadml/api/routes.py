@@ -17,11 +17,11 @@ from leadml.api.bodies import parse, read_body
 from leadml.api.desk import refuse_others
 from leadml.api.document import document_of
 from leadml.api.drain import State
-from leadml.api.metrics import Metrics, Tally, tally_of
+from leadml.api.metrics import Metrics, Tally
 from leadml.api.problems import send_bytes
 from leadml.api.recorder import Recorder
 from leadml.api.table import OPEN, Entry
-from leadml.api.written import Draft, Pen, refusal, row_error
+from leadml.api.written import Draft, Pen, refusal
 from leadml.errors import (
     Draining,
     InvalidBody,
@@ -34,8 +34,7 @@ from leadml.errors import (
     TooManyLeads,
 )
 from leadml.leads import Kind
-from leadml.service.answers import Exact, answers
-from leadml.service.memory import Memory, decision_of, marked
+from leadml.service.memory import Memory
 from leadml.service.serving import Served, Serving
 from leadml.settings import Settings
 from leadml.store import Decision, Recorded
@@ -45,6 +44,7 @@ __all__ = [
     "OFF_LOOP_BYTES",
     "Options",
     "Routes",
+    "lead_of",
     "options_of",
     "served_now",
 ]
@@ -114,7 +114,7 @@ class _Lead(NamedTuple):
     consent: bool | None
 
 
-def _lead_of(data: Any) -> _Lead:
+def lead_of(data: Any) -> _Lead:
     """One lead of a request, its envelope checked."""
     if type(data) is not dict:
         raise InvalidBody("a lead must be a JSON object", fix=_ONE_FIX)
@@ -157,7 +157,7 @@ def score_drafted(
 
     With a memory the decision comes along, ready to be stored there.
     """
-    lead_id, fields, consent = _lead_of(parse(body))
+    lead_id, fields, consent = lead_of(parse(body))
     draft = pen.one(lead_id, fields, n_reasons)
     if memory is None:
         return draft, None
@@ -199,81 +199,52 @@ def _plain(raw: list[Any]) -> tuple[list[str | None], list[dict[str, Any]]] | No
     return lead_ids, fields
 
 
-class Scores(NamedTuple):
-    """Answers of ``POST /v1/scores`` and the decisions to be stored, by their place."""
+class Drafts(NamedTuple):
+    """Answers of ``POST /v1/scores`` to be recorded: drafts, and refusals as JSON."""
 
-    results: list[dict[str, Any]]
-    decisions: dict[int, Decision]
+    results: list[Draft | bytes]
+    decisions: list[Decision]
+    refused: Counter[str]
 
 
-def scores_body(
-    served: Served,
-    body: bytes,
-    n_reasons: int | None,
-    most: int,
-    memory: Memory | None = None,
-) -> Scores:
-    """Answer the body of ``POST /v1/scores``; every lead under the one model ``served``."""
-    read: list[_Lead | LeadmlError] = []
+def scores_drafted(
+    pen: Pen, body: bytes, n_reasons: int | None, most: int, memory: Memory
+) -> Drafts:
+    """Answer the body of ``POST /v1/scores``, with the decisions to be stored."""
+    made = Drafts([], [], Counter())
     for item in _listed(body, most):
+        lead_id = None
         try:
-            read.append(_lead_of(item))
+            lead_id, fields, consent = lead_of(item)
+            draft = pen.one(lead_id, fields, n_reasons)
         except LeadmlError as error:
-            read.append(error)
-    good = [lead for lead in read if isinstance(lead, _Lead)]
-    kept: dict[int, Exact] | None = None if memory is None else {}
-    made = enumerate(
-        answers(
-            served.scorer,
-            served.policy,
-            served.versions,
-            [lead.lead_id for lead in good],
-            [lead.fields for lead in good],
-            n_reasons,
-            kept,
-        )
-    )
-    results: list[dict[str, Any]] = []
-    decisions: dict[int, Decision] = {}
-    for lead in read:
-        if isinstance(lead, LeadmlError):
-            results.append({"error": row_error(lead)})
+            made.results.append(refusal(lead_id, error))
+            made.refused[error.code] += 1
             continue
-        row, found = next(made)
-        if isinstance(found, LeadmlError):
-            known = {} if lead.lead_id is None else {"lead_id": lead.lead_id}
-            results.append({**known, "error": row_error(found)})
+        made.results.append(draft)
+        made.decisions.append(pen.decision(draft, fields, consent, memory.value_of(fields)))
+    return made
+
+
+def scores_finished(
+    pen: Pen, made: Drafts, recorded: Sequence[Recorded] | None
+) -> tuple[bytes, Tally]:
+    """The whole answer once its decisions are stored (None where they are lost), and the counts."""
+    tally = Tally({}, {}, dict(made.refused), [])
+    kept = iter(recorded or ())
+    results = []
+    for draft in made.results:
+        if isinstance(draft, bytes):
+            results.append(draft)
             continue
-        if kept is not None and memory is not None:
-            decisions[len(results)] = decision_of(
-                served, lead.fields, lead.consent, found, kept[row], memory.value_of(lead.fields)
-            )
-        results.append(found)
-    return Scores(results, decisions)
-
-
-def mark_all(answers: Sequence[dict[str, Any]], recorded: Sequence[Recorded] | None) -> None:
-    """Write into answers what came of recording them; None where they were lost."""
-    if recorded is None:
-        for found in answers:
-            found["persisted"] = False
-        return
-    for found, kept in zip(answers, recorded, strict=True):
-        marked(found, kept)
-
-
-def scores_bytes(served: Served, results: list[dict[str, Any]]) -> tuple[bytes, Tally]:
-    """The whole answer of ``POST /v1/scores``, and what to count."""
-    whole = {
-        "model_version": served.versions.model,
-        "policy_version": served.versions.policy,
-        "results": results,
-    }
-    return orjson.dumps(whole), tally_of(results)
+        found = pen.lost(draft) if recorded is None else pen.recorded(draft, next(kept))
+        tally.note(found.proposed_stage, found.probability, found.warnings)
+        results.append(found.body)
+    return pen.whole(results), tally
 
 
 def scores_written(pen: Pen, body: bytes, n_reasons: int | None, most: int) -> tuple[bytes, Tally]:
-    """What :func:`scores_body` answers, as bytes at once, and what to count."""
+    """The answer to the body of ``POST /v1/scores``, of which nothing is recorded; the counts."""
     raw = _listed(body, most)
     refused: dict[int, LeadmlError] = {}
     plain = _plain(raw)
@@ -281,7 +252,7 @@ def scores_written(pen: Pen, body: bytes, n_reasons: int | None, most: int) -> t
         read: list[_Lead] = []
         for row, item in enumerate(raw):
             try:
-                read.append(_lead_of(item))
+                read.append(lead_of(item))
             except LeadmlError as error:
                 refused[row] = error
         plain = [lead.lead_id for lead in read], [lead.fields for lead in read]
@@ -422,17 +393,13 @@ class Routes:
         self._refuse_if_full()
         body = await read_body(scope, receive, self._limit, self._timeout_s)
         most = self.settings.max_leads_per_request
+        pen = self._pen_of(served)
         if not record:
-            pen = self._pen_of(served)
             found, tally = await self._off_loop(scores_written, pen, body, n_reasons, most)
         else:
-            results, decisions = await self._off_loop(
-                scores_body, served, body, n_reasons, most, self.memory
-            )
-            if decisions:
-                kept = await self._remember(list(decisions.values()))
-                mark_all([results[place] for place in decisions], kept)
-            found, tally = await self._off_loop(scores_bytes, served, results)
+            drafts = await self._off_loop(scores_drafted, pen, body, n_reasons, most, self.memory)
+            kept = await self._remember(drafts.decisions) if drafts.decisions else []
+            found, tally = await self._off_loop(scores_finished, pen, drafts, kept)
         self.metrics.add(tally)
         await send_bytes(send, 200, found)
 

@@ -284,10 +284,7 @@ class Pen:
         return self.unrecorded(draft)
 
     def recorded(self, draft: Draft, recorded: Recorded) -> Written:
-        """An answer with what recording it found: stage, decision, warnings.
-
-        The same as :func:`leadml.service.memory.marked` makes of it.
-        """
+        """An answer with what recording it found: stage, decision, warnings."""
         pieces, warnings = draft.pieces, draft.warnings
         _, proposed, alone = PLACES[draft.rank % len(PLACES)]
         stage = recorded.stage.value

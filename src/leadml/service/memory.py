@@ -14,7 +14,7 @@ from leadml.service.serving import Served
 from leadml.settings import Settings
 from leadml.store import Decision, PolicyVersion, Recorded, Store
 
-__all__ = ["Memory", "decision_of", "found_by_recording", "marked"]
+__all__ = ["Memory", "decision_of", "found_by_recording"]
 
 MOST_VALUE: Final = 1e12
 
@@ -229,17 +229,6 @@ def found_by_recording(recorded: Recorded) -> list[Warned]:
     """What the caller should know of a lead that only the memory knows."""
     found = [] if recorded.kept else [_ERASED]
     return found if recorded.may_contact else [*found, _NO_CONTACT]
-
-
-def marked(answer: dict[str, Any], recorded: Recorded) -> dict[str, Any]:
-    """Write into an answer what recording it found; gives the same answer."""
-    warnings = answer.pop("warnings")
-    answer["stage"] = recorded.stage.value
-    if recorded.kept:
-        answer["decision_id"] = recorded.decision_id
-    found = [warned._asdict() for warned in found_by_recording(recorded)]
-    answer["warnings"] = [*warnings, *found] if found else warnings
-    return answer
 
 
 _ERASED: Final = Warned("lead_erased", "lead_id", "the lead was erased; this score is not recorded")
