@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import pytest
 
 from leadml.api import door as doors
 from leadml.api.door import Door, caller_of
-from leadml.errors import KeyInvalid, StoreUnavailable, Unauthorized
+from leadml.errors import KeyInvalid, Overloaded, StoreUnavailable, Unauthorized
 from leadml.service.memory import Memory
 from leadml.settings import Settings
 
@@ -138,3 +140,31 @@ def test_known_key_opens_while_the_database_is_away(
             await door.admit(asking(text), "score")
 
     asyncio.run(scene())
+
+
+def test_crowd_of_strangers_holds_up_nobody_known(
+    memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While more keys are tried than may wait, one that was good a moment ago goes on."""
+    text, _ = memory.require().create_key("crm", ["score"])
+    prefix, _, secret = text.rpartition("_")
+    done = threading.Event()
+
+    async def scene() -> list[BaseException | None]:
+        door = Door(memory)
+        with ThreadPoolExecutor(1) as door.pool, ThreadPoolExecutor(1) as door.strangers:
+            await door.admit(asking(text), "score")
+            monkeypatch.setattr(doors, "FRESH_S", 0.0)
+            door.strangers.submit(done.wait)
+            crowd = [
+                asyncio.create_task(door.admit(asking(f"{prefix}_{n:0{len(secret)}}"), "score"))
+                for n in range(doors.MOST_LOOKS + 20)
+            ]
+            for _ in range(5):
+                await door.admit(asking(text), "score")
+            done.set()
+            return await asyncio.gather(*crowd, return_exceptions=True)
+
+    kinds = [type(refused) for refused in asyncio.run(scene())]
+    assert kinds.count(Overloaded) == 20
+    assert kinds.count(KeyInvalid) == doors.MOST_LOOKS

@@ -167,6 +167,7 @@ def create_app(
                 (routes, "pool", 1, "batch"),
                 (filed, "pool", 4, "files"),
                 (door, "pool", 1, "keys"),
+                (door, "strangers", 1, "strangers"),
                 (desk, "pool", 4, "memory"),
                 (desk, "counting", 2, "counting"),
                 (hooks, "pool", MOST_CALLING, "calling"),

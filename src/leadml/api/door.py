@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from starlette.types import Scope
 
@@ -48,7 +48,12 @@ STALE_S: Final = 3_600.0
 
 AHEAD_S: Final = 1.0
 MOST_LOOKS: Final = 256
+"""Callers of either kind that may wait to be looked up."""
+
 MOST_KNOWN: Final = 4_096
+"""Keys that are remembered as good."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,24 +173,29 @@ class Door:
     ----------
     memory
         Where the keys are.
-    pool
-        Threads that look them up; None uses the event loop's own.
 
     Attributes
     ----------
+    pool
+        A thread that looks up keys that were good a moment ago; None uses the event loop's
+        own.
+    strangers
+        Another for whoever is not known yet: however many try keys or cookies, those who
+        are known do not wait for them.
     sessions
         Finds a signed-in person for a request without a key; None finds nobody.
     rates
         How often each caller may ask; None for no limit.
     """
 
-    def __init__(self, memory: Memory, pool: Executor | None = None) -> None:
+    def __init__(self, memory: Memory) -> None:
         self.memory = memory
-        self.pool = pool
+        self.pool: Executor | None = None
+        self.strangers: Executor | None = None
         self.sessions: Callable[[Scope], Awaitable[Caller | None]] | None = None
         self.rates: Rates | None = None
         self._known: dict[bytes, _Known] = {}
-        self._looks = 0
+        self._looks = {True: 0, False: 0}
 
     @property
     def guarded(self) -> bool | None:
@@ -285,21 +295,37 @@ class Door:
             raise _invalid()
         return caller
 
+    async def look_up(self, work: Callable[..., T], *arguments: Any, known: bool = False) -> T:
+        """Ask the database who somebody is, beside the loop.
+
+        Parameters
+        ----------
+        known
+            Whether it was found out before.
+
+        Raises
+        ------
+        Overloaded
+            Too many are looked up already.
+        """
+        if self._looks[known] >= MOST_LOOKS:
+            raise Overloaded("too many callers are being looked up", fix="try again in a second")
+        self._looks[known] += 1
+        try:
+            loop = asyncio.get_running_loop()
+            pool = self.pool if known else self.strangers
+            return await loop.run_in_executor(pool, work, *arguments)
+        finally:
+            self._looks[known] -= 1
+
     async def _look(self, sent: bytes) -> Caller | None:
         """Ask the database beside the loop."""
         texts = [text for text in texts_of(sent) if looks_like_key(text)]
         if not texts:
             return None
         store = self.memory.require()
-        if self._looks >= MOST_LOOKS:
-            raise Overloaded("too many keys are being looked up", fix="try again in a second")
-        self._looks += 1
         asked = time.monotonic()
-        try:
-            loop = asyncio.get_running_loop()
-            key = await loop.run_in_executor(self.pool, _first, store.verify_key, texts)
-        finally:
-            self._looks -= 1
+        key = await self.look_up(_first, store.verify_key, texts, known=sent in self._known)
         if key is None:
             self._known.pop(sent, None)
             return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 from dataclasses import dataclass
 from typing import Final
@@ -168,8 +167,7 @@ class Sessions:
         if not token:
             return None
         people = self.door.memory.require().people
-        loop = asyncio.get_running_loop()
-        session = await loop.run_in_executor(self.door.pool, people.session, token)
+        session = await self.door.look_up(people.session, token)
         if session is None:
             return None
         proof = form_token(token)
