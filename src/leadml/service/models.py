@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,7 +17,7 @@ from leadml.settings import Settings
 if TYPE_CHECKING:
     from leadml.registry.tracking import Registry
 
-__all__ = ["Form", "Models", "registry_of", "served_of"]
+__all__ = ["Form", "Models", "has_passed", "refuse_failed", "registry_of", "served_of"]
 
 Form = Literal["html", "md", "png"]
 
@@ -70,6 +71,32 @@ def served_of(settings: Settings, version: str | None = None) -> Served:
     return Served.of(settings.model_name, folder.name, bundle)
 
 
+def has_passed(facts: Mapping[str, Any]) -> bool:
+    """Whether a version passed the gate of its training; one without a gate did."""
+    return bool(facts.get("gate", {}).get("passed", True))
+
+
+def refuse_failed(facts: Mapping[str, Any], *, overruled: str) -> None:
+    """Refuse to promote a version that failed the gate of its training.
+
+    Parameters
+    ----------
+    facts
+        Of that training.
+    overruled
+        How it is overruled here.
+
+    Raises
+    ------
+    PromotionRefused
+        It failed; the detail says by which line.
+    """
+    if not has_passed(facts):
+        raise PromotionRefused(
+            facts["gate"]["sentence"], fix=f"mend what failed and train again, or {overruled}"
+        )
+
+
 class Models:
     """Registered versions of the model that the settings name.
 
@@ -118,13 +145,10 @@ class Models:
             overrule it was given.
         """
         need_training()
-        gate = served_of(self.settings, version).facts.get("gate", {})
-        if not gate.get("passed", True) and not overrule.strip():
-            raise PromotionRefused(
-                gate["sentence"],
-                fix="mend what failed and train again, or overrule it: --overrule 'why'",
-            )
-        if overrule.strip():
+        facts = served_of(self.settings, version).facts
+        if not overrule.strip():
+            refuse_failed(facts, overruled="overrule it: --overrule 'why'")
+        else:
             reason = f"{reason}; overruled: {overrule}" if reason else f"overruled: {overrule}"
         moved = registry_of(self.settings).promote(self.settings.model_name, version, reason)
         return moved.as_dict()

@@ -38,7 +38,8 @@ def run(home: Path) -> None:
             return
         os.nice(5)  # a request comes first
         try:
-            end: dict[str, Any] = {"state": "done", **_score(home)}
+            _score(home)
+            end: dict[str, Any] = {"state": "done"}
         except LeadmlError as error:
             end = {"state": "failed", "error": error.as_dict()}
         except MemoryError:
@@ -48,7 +49,7 @@ def run(home: Path) -> None:
         (home / "input").unlink(missing_ok=True)  # personal data is not kept longer than needed
 
 
-def _score(home: Path) -> dict[str, Any]:
+def _score(home: Path) -> None:
     from leadml.datasets.write import write_parts
     from leadml.service.files import answer_table, read_leads, refuse_missing_columns
     from leadml.service.scoring import served_as_answered
@@ -88,7 +89,6 @@ def _score(home: Path) -> dict[str, Any]:
 
     write_parts(parts(), home / "result", asked["result_format"])
     write_json(home / "progress", progress)
-    return {}
 
 
 def _named(row: int, error: LeadmlError) -> dict[str, Any]:

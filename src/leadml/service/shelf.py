@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from leadml.errors import LeadmlError, PromotionRefused, RegistryError, VersionUnknown
+from leadml.errors import LeadmlError, RegistryError, VersionUnknown
 from leadml.registry.aliases import Named
-from leadml.registry.bundle import read_facts
-from leadml.registry.champion import read_pointer, write_pointer
+from leadml.registry.bundle import read_bundle, read_facts
+from leadml.registry.champion import Pointed, read_pointer, write_pointer
 from leadml.registry.child import Child
 from leadml.registry.known import Known, read_known
 from leadml.registry.place import absolute_uri
+from leadml.service.models import has_passed, refuse_failed
 from leadml.service.serving import verify_keys
 from leadml.settings import Settings
 
@@ -45,6 +46,7 @@ class Shelf:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.folder = Path(settings.models_dir) / settings.model_name
         self._lock = threading.Lock()
         self._asking: Child | None = None
         self._read: dict[tuple[str, int, int], dict[str, Any]] = {}
@@ -63,14 +65,11 @@ class Shelf:
             ``local`` (bool), and where known ``created_at``, ``verdict``, ``metrics``,
             ``promoted_at``, ``reason``, ``run_id``, ``aliases``.
         """
-        settings = self.settings
-        known = read_known(settings.models_dir, settings.model_name)
-        pointed = read_pointer(settings.models_dir, settings.model_name)
+        known, pointed = self.known(), self._pointed()
         found: dict[str, dict[str, Any]] = {}
         for told in known.versions:
             found[str(told["version"])] = {**told, "local": False}
-        folder = Path(settings.models_dir) / settings.model_name
-        for place in folder.iterdir() if folder.is_dir() else ():
+        for place in self.folder.iterdir() if self.folder.is_dir() else ():
             if place.name.isdecimal() and place.is_dir():
                 found.setdefault(place.name, {"version": place.name})["local"] = True
         champion = pointed.version if pointed else None
@@ -101,10 +100,9 @@ class Shelf:
         """
         if not version.isdecimal() or len(version) > 9:
             raise VersionUnknown("there is no such version", fix="see: leadml models list")
-        folder = Path(self.settings.models_dir) / self.settings.model_name / version
+        folder = self.folder / version
         if not folder.is_dir():
-            known = read_known(self.settings.models_dir, self.settings.model_name)
-            if any(str(told["version"]) == version for told in known.versions):
+            if version in self._told():
                 return None
             raise VersionUnknown(f"there is no version {version}", fix="see: leadml models list")
         state = folder.stat()
@@ -116,6 +114,17 @@ class Shelf:
                 self._read.pop(next(iter(self._read)))
             self._read[key] = found
         return found
+
+    def known(self) -> Known:
+        """What the registry said last."""
+        return read_known(self.settings.models_dir, self.settings.model_name)
+
+    def _told(self) -> set[str]:
+        """Numbers of the versions that the registry told of."""
+        return {str(told["version"]) for told in self.known().versions}
+
+    def _pointed(self) -> Pointed | None:
+        return read_pointer(self.settings.models_dir, self.settings.model_name)
 
     def _add_headlines(self, each: dict[str, Any]) -> None:
         """What the bundle itself tells, beside what the registry told of it."""
@@ -132,16 +141,14 @@ class Shelf:
             for name, figure in facts.get("metrics", {}).items()
             if isinstance(figure, Mapping) and "value" in figure
         }
-        each["gate_passed"] = bool(facts.get("gate", {}).get("passed", True))
+        each["gate_passed"] = has_passed(facts)
         each.setdefault("verdict", facts.get("verdict", {}).get("word", ""))
         each.setdefault("created_at", told["manifest"].get("made", {}).get("created_at", ""))
 
     def is_stale(self) -> bool:
         """Whether the champion is none that the registry told of."""
-        known = read_known(self.settings.models_dir, self.settings.model_name)
-        pointed = read_pointer(self.settings.models_dir, self.settings.model_name)
-        told = {str(each["version"]) for each in known.versions}
-        return pointed is not None and pointed.version not in told
+        pointed = self._pointed()
+        return pointed is not None and pointed.version not in self._told()
 
     def refresh(self) -> None:
         """Have the registry asked again beside the server; returns at once."""
@@ -174,16 +181,15 @@ class Shelf:
             There is no such version, it is damaged, or MLflow refuses.
         """
         told = self.facts(version)
-        gate = (told or {}).get("metrics", {}).get("gate", {})
-        if not gate.get("passed", True) and not overrule:
-            raise PromotionRefused(
-                str(gate.get("sentence", "A line of the gate failed.")),
-                fix="mend what failed and train again, or overrule it with a reason",
-            )
-        said = _signed(reason, by, overruled=overrule and not gate.get("passed", True))
+        facts = told["metrics"] if told is not None else {}
+        if not overrule:
+            refuse_failed(facts, overruled="overrule it with a reason")
+        said = _signed(reason, by, overruled=overrule and not has_passed(facts))
         if self.settings.tracking_uri:
             self._run("promote", version, "--reason", said, what="the promotion")
             return
+        if told is None:
+            raise VersionUnknown(f"version {version} is not in the models folder")
         self._point(version)
 
     def rollback(self, reason: str, *, by: str) -> None:
@@ -205,13 +211,7 @@ class Shelf:
 
     def _point(self, version: str) -> None:
         """Move the pointer file to a local bundle, where there is no MLflow."""
-        told = self.facts(version)
-        if told is None:
-            raise VersionUnknown(f"version {version} is not in the models folder")
-        from leadml.registry.bundle import read_bundle
-
-        folder = Path(self.settings.models_dir) / self.settings.model_name / version
-        bundle = read_bundle(folder, keys=verify_keys(self.settings))
+        bundle = read_bundle(self.folder / version, keys=verify_keys(self.settings))
         write_pointer(
             self.settings.models_dir, self.settings.model_name, Named(version, bundle.digest)
         )
@@ -234,10 +234,6 @@ class Shelf:
             command += ["--verify-key", str(Path(settings.verify_key).absolute())]
         environment = {**os.environ, "MLFLOW_TRACKING_URI": absolute_uri(settings.tracking_uri)}
         return Child(command, environment, limit_s=ERRAND_LIMIT_S, what=what)
-
-    def known(self) -> Known:
-        """What the registry said last."""
-        return read_known(self.settings.models_dir, self.settings.model_name)
 
 
 def _signed(reason: str, by: str, *, overruled: bool = False) -> str:
