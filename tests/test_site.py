@@ -118,7 +118,8 @@ def test_overview_judges_capacity_once(place: Place) -> None:
     trained = {**facts["trained"], "capacity_per_week": 40}
 
     def said(room: dict[str, Any]) -> tuple[str, str]:
-        live = {"capacity": room, "policy_version": "2", "n_leads": 0}
+        anew = room.pop("recounted", [])
+        live = {"capacity": room, "policy_version": "2", "n_leads": 0, "recounted": anew}
         told = {**facts, "trained": trained, "live": live, "proposals": weeks}
         page = overview_page(told)
         return page["charts"][0]["title"], page["headline"][1]["note"]
@@ -128,6 +129,10 @@ def test_overview_judges_capacity_once(place: Place) -> None:
     assert said({"exceeded": False, "weeks": [38]})[0] == "Sales can keep up"
     early = said({"exceeded": False, "weeks": []})
     assert early == ("Too early to tell under policy 2", "by the lines before policy 2")
+    anew = said({"exceeded": False, "weeks": [], "recounted": [30, 41, 35, 52]})
+    assert anew == ("The new lines fit the calls", "by the lines before; 52 by those of policy 2")
+    beyond = said({"exceeded": False, "weeks": [], "recounted": [30, 41, 55, 52]})
+    assert beyond[0] == "The new lines bring more than calls"
 
 
 def test_shares_near_one_another_name_their_leads(place: Place) -> None:
@@ -256,6 +261,8 @@ def test_thresholds_tell_what_the_saved_lines_really_brought(place: Place) -> No
     assert on[facts["preview"]["looked_at"]["source"]] in page["result"]["lately"]
     page = thresholds_page({**facts, "lately": {"weeks": [48, 52, 49, 51]}})
     assert "the saved lines brought **50 a week** (last whole weeks: 4)" in page["result"]["lately"]
+    page = thresholds_page({**facts, "lately": {"weeks": [], "recounted": [30, 34]}})
+    assert "would have brought **32 a week** in the last 2 whole" in page["result"]["lately"]
     page = thresholds_page({**facts, "lately": None})
     assert "brought" not in page["result"]["lately"]
 

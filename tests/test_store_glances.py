@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from leadml.leads.vocabulary import Outcome
+from leadml.service.recount import recount
 from leadml.store import Report, Store
 from tests import stored
 
@@ -51,3 +52,36 @@ def test_answers_count_what_sales_said_after_the_proposal(store: Store) -> None:
     assert found["accepted"] == 1
     assert found["rejected"] == {"No budget": 1}
     assert found["proposed"] == found["accepted"] + 1 + found["unanswered"]
+
+
+def test_a_lead_crosses_a_line_once(store: Store) -> None:
+    """The first score at or above the line counts, within the time, whatever came later."""
+    for days, lead, chance in (
+        (1, "A", 0.1),
+        (2, "A", 0.3),
+        (3, "A", 0.5),
+        (4, "B", 0.2),
+        (5, "C", 0.29),
+        (9, "D", 0.9),
+    ):
+        at = MONDAY + timedelta(days=days)
+        store.record_decisions([stored.decision(lead, chance, at=at)])
+    week = {"since": MONDAY, "until": MONDAY + timedelta(days=7)}
+    crossed = sorted(store.glances.crossed(0.2, **week))
+    assert crossed == [MONDAY + timedelta(days=days) for days in (2, 4, 5)]
+    assert store.glances.crossed(0.6, **week) == []
+
+
+def test_past_weeks_are_recounted_by_another_line(store: Store) -> None:
+    """Each whole week has the leads that first reached the line in it; the present one has none."""
+    assert recount(store, 0.2, MONDAY) == []
+    now = MONDAY + timedelta(days=2)
+    for i, (weeks, chance) in enumerate(
+        ((-9, 0.3), (-6, 0.3), (-4, 0.3), (-4, 0.1), (-2, 0.2), (-1, 0.5), (0, 0.9))
+    ):
+        at = MONDAY + timedelta(days=7 * weeks + 1)
+        store.record_decisions([stored.decision(f"L{i}", chance, at=at)])
+    again = MONDAY - timedelta(days=5)
+    store.record_decisions([stored.decision("L1", 0.9, at=again)])  # known above it before
+    assert recount(store, 0.2, now) == [1, 0, 1, 1]
+    assert recount(store, 0.05, now) == [2, 0, 1, 1]

@@ -12,6 +12,7 @@ from leadml.service.fresh import Fresh
 from leadml.service.leadfacts import LeadFacts
 from leadml.service.memory import Memory
 from leadml.service.past import horizon_of
+from leadml.service.recount import recount
 from leadml.service.serving import Served
 from leadml.service.watching import Watch
 
@@ -102,10 +103,17 @@ class Overview:
         }
         if served is not None:
             key = ("live", served.versions)
-            found["live"] = self.fresh.get(
-                key, lambda: _with_above(self.watch.report(served)), COUNTING_S
-            )
+            found["live"] = self.fresh.get(key, lambda: self._live(served), COUNTING_S)
             found["is_counting"] = found["live"] is None
+        return found
+
+    def _live(self, served: Served) -> dict[str, Any]:
+        """What happened here; ``recounted``: past weeks by lines that are younger than a week."""
+        found = _with_above(self.watch.report(served))
+        found["recounted"] = []
+        if served.changed is not None and not found["capacity"]["weeks"]:
+            now = datetime.now(UTC)
+            found["recounted"] = recount(self.memory.require(), served.policy.mql, now)
         return found
 
     def _traffic(self) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -25,6 +26,7 @@ from leadml.service.memory import Memory
 from leadml.service.overview import Overview
 from leadml.service.past import horizon_of
 from leadml.service.policies import Policies
+from leadml.service.recount import recount
 from leadml.service.serving import Served, Serving
 from leadml.service.shelf import Shelf
 from leadml.service.watching import Watch
@@ -208,14 +210,22 @@ class Site:
         return found
 
     def _lately(self, served: Served) -> dict[str, Any] | None:
-        """Proposals of the last whole weeks under the lines in force, counted once a minute."""
+        """Proposals of the last whole weeks under the lines in force, counted once a minute.
+
+        ``recounted``: the same weeks by lines that are too young for whole weeks of their own.
+        """
         if not self.memory.is_on:
             return None
         past = self.policies.past
+
+        def count() -> dict[str, Any]:
+            room = Watch(past).room(served).as_dict()
+            anew = served.changed is not None and not room["weeks"]
+            line, now = served.policy.mql, datetime.now(UTC)
+            return room | {"recounted": recount(past.memory.require(), line, now) if anew else []}
+
         try:
-            found: dict[str, Any] = past.once(
-                ("lately", served.versions), lambda: Watch(past).room(served).as_dict()
-            )
+            found: dict[str, Any] = past.once(("lately", served.versions), count)
         except StoreUnavailable:
             return None
         return found

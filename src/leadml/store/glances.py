@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from leadml.leads.vocabulary import Outcome, Stage
 from leadml.store import tables
-from leadml.store.records import iso_of, us_of
+from leadml.store.records import iso_of, moment_of_us, us_of
 
 __all__ = ["Glances"]
 
@@ -68,6 +68,25 @@ class Glances:
             ``rejected`` by reason, ``unanswered``.
         """
         return self._read(lambda on: _answers(on, us_of(since)))
+
+    def crossed(self, line: float, *, since: datetime, until: datetime) -> list[datetime]:
+        """When leads were first scored at or above a chance, each once, within this time.
+
+        Parameters
+        ----------
+        line
+            In [0, 1].
+        since, until
+            Aware; ``until`` itself is left out.
+        """
+        d = tables.decisions.c
+        first = (
+            sa.select(sa.func.min(d.at_us))
+            .where(d.at_us >= us_of(since), d.at_us < us_of(until), d.probability >= line)
+            .where(d.lead_id.is_not(None))
+            .group_by(d.lead_id)
+        )
+        return self._read(lambda on: [moment_of_us(at_us) for (at_us,) in on.execute(first)])
 
     def explained(self, lead_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Main reasons and grade of the latest score, by lead."""

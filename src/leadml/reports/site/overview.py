@@ -183,7 +183,12 @@ def _tiles(told: Fact, over: Sequence[Fact]) -> list[dict[str, str]]:
             if capacity is None:
                 tile["note"] = say("overview.no_capacity")
             elif room is not None and not room["weeks"]:
-                tile["note"] = say("overview.before_policy", version=live["policy_version"])
+                version, anew = live["policy_version"], live.get("recounted")
+                tile["note"] = (
+                    say("overview.by_policy", n=words.count(anew[-1]), version=version)
+                    if anew
+                    else say("overview.before_policy", version=version)
+                )
             elif n > capacity:
                 tile["over"] = say("overview.more", n=words.count(n - capacity))
                 tile["note"] = say("overview.than", n=words.per_week(capacity))
@@ -256,16 +261,22 @@ def _proposals(told: Fact) -> dict[str, Any]:
         at = plot.y(float(capacity))
         plot.line(0, plot.right, at, at, "l-cap")
         plot.text(100, at + 3.5, words.per_week(capacity), anchor="end", cls="t-warn halo")
-    room = (told["live"] or {}).get("capacity")
+    room, subtitle = (told["live"] or {}).get("capacity"), say("overview.proposals_sub")
     if capacity is None or not over or room is None:
         title = say("overview.title_proposals")
     elif not room["weeks"]:
-        title = say("overview.title_early", version=told["live"]["policy_version"])
+        version, anew = told["live"]["policy_version"], told["live"].get("recounted")
+        title = say("overview.title_early", version=version)
+        if anew:
+            beyond = sum(anew) > capacity * len(anew)
+            title = say(f"overview.title_anew_{'over' if beyond else 'within'}")
+            weeks_said = ", ".join(words.count(n) for n in anew)
+            subtitle = say("overview.anew_sub", n=len(anew), version=version, weeks=weeks_said)
     else:
         title = say(f"overview.title_{'over' if room['exceeded'] else 'within'}")
     return {
         "title": title,
-        "subtitle": say("overview.proposals_sub"),
+        "subtitle": subtitle,
         "key": (
             ("f-mql", say("overview.key_week")),
             ("f-pale", say("overview.key_running")),

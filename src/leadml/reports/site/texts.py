@@ -224,6 +224,7 @@ TEXTS: Final[Mapping[str, str]] = {
     "overview.proposed": "New MQLs last week",
     "overview.no_capacity": "no capacity is set",
     "overview.before_policy": "by the lines before policy {version}",
+    "overview.by_policy": "by the lines before; {n} by those of policy {version}",
     "overview.more": "{n} more",
     "overview.than": "than {n} calls",
     "overview.of": "of {n} calls a week",
@@ -234,6 +235,10 @@ TEXTS: Final[Mapping[str, str]] = {
     "overview.among_note": "from {share} of leads",
     "overview.title_over": "More proposals than calls",
     "overview.title_within": "Sales can keep up",
+    "overview.title_anew_over": "The new lines bring more than calls",
+    "overview.title_anew_within": "The new lines fit the calls",
+    "overview.anew_sub": "The last {n} whole weeks by the lines of policy {version}: {weeks} "
+    "leads. The bars show what the lines before brought.",
     "overview.title_early": "Too early to tell under policy {version}",
     "overview.title_proposals": "Proposals to sales, week by week",
     "overview.proposals_sub": "Leads that became MQL by their score, a week",
@@ -479,6 +484,9 @@ TEXTS: Final[Mapping[str, str]] = {
     "thresholds.on_training": "Counted on the leads that the model was tested on.",
     "thresholds.at_first": "Each lead is counted once, at its first score; leads that rise later "
     "come on top.",
+    "thresholds.recounted": "Each lead is counted once, at its first score; leads that rise later "
+    "come on top. Counted with them, the saved lines would have brought **{n} a week** in the last "
+    "{weeks} whole weeks, before they were drawn.",
     "thresholds.lately": "Each lead is counted once, at its first score; leads that rise later "
     "come on top. Counted with them, the saved lines brought **{n} a week** (last whole weeks: "
     "{weeks}).",

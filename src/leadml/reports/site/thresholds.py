@@ -156,6 +156,10 @@ def _result(told: Fact) -> dict[str, Any]:
 def _lately(room: Fact | None) -> str:
     """What the saved lines brought, beside what lines would bring at the first score."""
     weeks = room["weeks"] if room else ()
+    anew = room.get("recounted") if room else None
+    if not weeks and anew:
+        mean = words.per_week(sum(anew) / len(anew))
+        return say("thresholds.recounted", n=mean, weeks=len(anew))
     if not weeks:
         return say("thresholds.at_first")
     mean = words.per_week(sum(weeks) / len(weeks))
