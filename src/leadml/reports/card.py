@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 from leadml.reports import words
 from leadml.reports.story.cuts import threshold_table
@@ -73,8 +73,7 @@ def model_card(facts: Fact) -> str:
     str
         Markdown. The same facts give the same bytes; text of others is escaped.
     """
-    model, data = facts["model"], facts["data"]
-    labels, protocol = facts.get("labels") or {}, facts.get("protocol") or {}
+    model = facts["model"]
     version = model.get("version")
     name = f"{model.get('name')}@{version}" if version else str(model.get("name"))
     word, sentence, rule = verdict_of(facts)
@@ -83,20 +82,28 @@ def model_card(facts: Fact) -> str:
         lines += [f"Rule: {_plain(rule)}", ""]
     for line in origin(facts):
         lines += [_plain(line), ""]
+    for title, chapter in _CHAPTERS:
+        told = chapter(facts)
+        if told:
+            lines += [f"## {title}", "", *told]
+    return "\n".join(lines)
 
-    horizon = labels.get("horizon_days")
-    lines += [
-        "## Intended use",
-        "",
+
+def _use(facts: Fact) -> list[str]:
+    data = facts["data"]
+    horizon = (facts.get("labels") or {}).get("horizon_days")
+    return [
         "Ranks leads by the chance that they convert"
         + (f" within {horizon:g} days" if horizon else "")
         + f" ({_plain(data.get('target'))} = {_plain(data.get('positive'))}) and proposes the "
         "stages MQL and SQL; people accept, qualify and close. "
         "Not for decisions about credit, employment or housing.",
         "",
-        "## Data",
-        "",
     ]
+
+
+def _data(facts: Fact) -> list[str]:
+    data, labels = facts["data"], facts.get("labels") or {}
     period = data.get("period") or {}
     told = [
         ("Source", _plain(data.get("source"))),
@@ -111,12 +118,19 @@ def model_card(facts: Fact) -> str:
         told.append(("Period", f"{words.day(period.get('from'))} to {words.day(period.get('to'))}"))
     if labels.get("n_unknown"):
         told.append(("Unknown yet", f"{words.count(labels['n_unknown'])} leads, left out"))
-    lines += [f"- {key}: {value}" for key, value in told]
-    lines += [
-        f"- Set aside: {_plain(d['column'])} ({_plain(d['reason'])})"
-        for d in data.get("dropped") or ()
+    return [
+        *(f"- {key}: {value}" for key, value in told),
+        *(
+            f"- Set aside: {_plain(one['column'])} ({_plain(one['reason'])})"
+            for one in data.get("dropped") or ()
+        ),
+        "",
     ]
-    lines += ["", "## How good it is", ""]
+
+
+def _quality(facts: Fact) -> list[str]:
+    protocol = facts.get("protocol") or {}
+    lines = []
     if protocol.get("name"):
         lines += [
             f"Protocol: {_plain(protocol['name'])}; {words.count(protocol.get('n_train'))} leads "
@@ -124,7 +138,7 @@ def model_card(facts: Fact) -> str:
             "",
         ]
     lines += _table(("Measure", "Value", "95 % interval", "Protocol"), metric_rows(facts))
-    lines += _table(
+    return lines + _table(
         ("Baseline", "ROC AUC", "Log loss", "Brier"),
         [
             (b["name"], *(words.digits(b.get(k)) for k in ("roc_auc", "log_loss", "brier")))
@@ -132,75 +146,86 @@ def model_card(facts: Fact) -> str:
         ],
     )
 
+
+def _everyone(facts: Fact) -> list[str]:
     whole = everyone(facts)
-    if whole is not None:
-        lines += ["## Does it hold for everyone?", "", _plain(whole.body["note"]), ""]
-        for column in (*(facts.get("groups") or ()), *(facts.get("segments") or ())):
-            lines += _of(level_table(column))
+    if whole is None:
+        return []
+    lines = [_plain(whole.body["note"]), ""]
+    for column in (*(facts.get("groups") or ()), *(facts.get("segments") or ())):
+        lines += _of(level_table(column))
+    return lines
 
+
+def _thresholds(facts: Fact) -> list[str]:
     policy = facts.get("policy")
-    if policy:
-        lines += ["## Thresholds", "", _plain(policy.get("reason") or ""), ""]
-        lines += _of(threshold_table(facts))
+    if not policy:
+        return []
+    return [_plain(policy.get("reason") or ""), "", *_of(threshold_table(facts))]
 
+
+def _drivers(facts: Fact) -> list[str]:
     effects = [e for e in facts.get("effects") or () if float(e.get("importance") or 0.0) > 0]
-    if effects:
-        lines += ["## What drives conversion", ""]
-        roles = two_roles(facts)
-        lines += _table(
+    roles = two_roles(facts)
+    lines = _table(
+        (
+            "Column",
+            *(("Role",) if roles else ()),
+            "Share of the model",
+            "Raises most",
+            "Lowers most",
+        ),
+        [
             (
-                "Column",
-                *(("Role",) if roles else ()),
-                "Share of the model",
-                "Raises most",
-                "Lowers most",
-            ),
-            [
-                (
-                    words.name_of(e),
-                    *((e.get("role") or "",) if roles else ()),
-                    words.chance(float(e["importance"])),
-                    *effect_names(e),
-                )
-                for e in effects[:EFFECTS_LISTED]
-            ],
-        )
-        if len(effects) > EFFECTS_LISTED:
-            lines += [f"and {len(effects) - EFFECTS_LISTED} weaker columns.", ""]
+                words.name_of(e),
+                *((e.get("role") or "",) if roles else ()),
+                words.chance(float(e["importance"])),
+                *effect_names(e),
+            )
+            for e in effects[:EFFECTS_LISTED]
+        ],
+    )
+    if len(effects) > EFFECTS_LISTED:
+        lines += [f"and {len(effects) - EFFECTS_LISTED} weaker columns.", ""]
+    return lines
 
-    lines += [
-        "## Limits",
-        "",
+
+def _limits(facts: Fact) -> list[str]:
+    return [
         "- It knows only what was recorded, and says what goes together with conversion, not what "
         "causes it.",
         "- Columns that move together share their effect.",
         "- A chance holds for leads like those it learned from; compare it with outcomes as they "
         "come in.",
+        *(f"- {_plain(note)}" for note in facts.get("notes") or ()),
+        "",
     ]
-    lines += [f"- {_plain(note)}" for note in facts.get("notes") or ()]
-    lines.append("")
 
-    checks = facts.get("checks") or ()
-    if checks:
-        lines += ["## Checks", ""]
-        lines += _table(
-            ("Code", "Status", "Check", "Detail"),
-            [(c["code"], c.get("status"), c["title"], _detail(c)) for c in checks],
-        )
 
-    gate = facts.get("gate") or {}
-    if gate.get("lines"):
-        lines += ["## The gate before it may serve", ""]
-        lines += _table(
-            ("Line", "Status", "Sentence"),
-            [
-                (one["name"], str(one["status"]).replace("_", " "), words.signed(one["sentence"]))
-                for one in gate["lines"]
-            ],
-        )
+def _checks(facts: Fact) -> list[str]:
+    return _table(
+        ("Code", "Status", "Check", "Detail"),
+        [
+            (check["code"], check.get("status"), check["title"], _detail(check))
+            for check in facts.get("checks") or ()
+        ],
+    )
 
-    lines += ["## Method", ""]
+
+def _gate(facts: Fact) -> list[str]:
+    return _table(
+        ("Line", "Status", "Sentence"),
+        [
+            (one["name"], str(one["status"]).replace("_", " "), words.signed(one["sentence"]))
+            for one in (facts.get("gate") or {}).get("lines") or ()
+        ],
+    )
+
+
+def _method(facts: Fact) -> list[str]:
+    model = facts["model"]
     size, proof = facts.get("size") or {}, facts.get("proof") or {}
+    lines = []
     if size.get("columns"):
         lines.append(
             f"- Scorecard: {words.count(size['columns'])} columns, "
@@ -212,8 +237,24 @@ def model_card(facts: Fact) -> str:
             f"- Proof: on {words.count(proof.get('rows'))} rows tables and trees differ by at most "
             f"{words.tiny(float(proof.get('max_difference') or 0.0))}"
         )
-    lines += [
+    return [
+        *lines,
         f"- Seed: {_plain(model.get('seed'))}",
         f"- leadml: {_plain(model.get('leadml_version'))}",
+        "",
     ]
-    return "\n".join(lines) + "\n"
+
+
+_CHAPTERS: Final[tuple[tuple[str, Callable[[Fact], list[str]]], ...]] = (
+    ("Intended use", _use),
+    ("Data", _data),
+    ("How good it is", _quality),
+    ("Does it hold for everyone?", _everyone),
+    ("Thresholds", _thresholds),
+    ("What drives conversion", _drivers),
+    ("Limits", _limits),
+    ("Checks", _checks),
+    ("The gate before it may serve", _gate),
+    ("Method", _method),
+)
+"""Titles and what gives the lines of each chapter; one without lines is left out."""
