@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -75,8 +76,6 @@ def check_options(receiver: Receiver, known: Mapping[str, str]) -> None:
     InvalidField
         An option is unknown or has another form.
     """
-    import re
-
     for name, value in receiver.options.items():
         if name == "fields":
             _check_fields(value)

@@ -77,11 +77,15 @@ class Tokens:
             said: Any = json.loads(reply.body) if reply.is_success else {}
             token = said["access_token"]
             lives_s = float(said.get("expires_in", KEPT_S))
+            if not isinstance(token, str):
+                raise TypeError(type(token))
         except (ValueError, TypeError, KeyError):
             raise CallFailed(f"no token was given (status {reply.status})") from None
+        now = time.monotonic()
         with self._lock:
-            self._kept[key] = (token, time.monotonic() + max(0.0, lives_s - _EARLY_S))
-        return str(token)
+            self._kept = {one: kept for one, kept in self._kept.items() if kept[1] > now}
+            self._kept[key] = (token, now + max(0.0, lives_s - _EARLY_S))
+        return token
 
     def forget(self, receiver: Receiver) -> bool:
         """Drop a token that was refused; True if another may be fetched."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -92,8 +93,6 @@ def _send(wire: Wire, receiver: Receiver, message: Message) -> Reception:
 
 def _client(wire: Wire, url: str) -> Any:
     """The official client over our own wire."""
-    import json
-
     from slack_sdk.webhook import WebhookClient
 
     class Client(WebhookClient):
