@@ -74,6 +74,31 @@ def test_the_container_scores_and_writes_into_its_volumes_alone(tmp_path: Path) 
     assert not list(home.iterdir())
 
 
+def test_what_is_slim_says_what_files_need(tmp_path: Path) -> None:
+    """Where only `pip install leadml` was done, a file is refused with what is missing."""
+    digest = hand_made.bundle(tmp_path / "models" / "leads" / "1")
+    write_pointer(tmp_path / "models", "leads", Named("1", digest))
+    (tmp_path / "leads.csv").write_text("industry\nRetail\n")
+    program = (
+        "import sys\n"
+        "sys.modules.update(dict.fromkeys(('pandas', 'pyarrow', 'sklearn', 'mlflow')))\n"
+        "sys.argv = ['leadml', 'score', 'leads.csv', '--output', 'scored.csv']\n"
+        "from leadml.cli import main\n"
+        "main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=os.environ | {"LEADML_TRACKING_URI": "", "LEADML_DATABASE_URL": ""},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert "extra_missing: this needs the learning part of leadml" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_compose_and_kubernetes_give_the_memory_a_place() -> None:
     """Both make the root read-only, so both name where the memory is: a volume, a database."""
     compose = (SERVE / "compose.yaml").read_text("utf-8")

@@ -74,7 +74,7 @@ def interval(estimate: Mapping[str, Any], digits: int = 3, percent: bool = False
     """
 
     def form(value: float) -> str:
-        return f"{value * 100:.{digits}f} %" if percent else f"{value:.{digits}f}"
+        return f"{value * 100:.{digits}f} %" if percent else f"{value:,.{digits}f}"
 
     text = form(estimate["value"])
     low, high = estimate.get("low"), estimate.get("high")

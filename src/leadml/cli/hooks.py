@@ -327,13 +327,13 @@ def deliver(
             with opened_memory(settings) as memory:
                 worker = deliverer_of(settings, memory)
                 worker.start()
-                warn("Delivering; stop me with Ctrl+C or SIGTERM.")
+                warn("Delivering; Ctrl-C or SIGTERM stops it.")
                 while not stopping.wait(0.2):
                     if until_idle and worker.is_idle():
                         break
                 worker.stop(settings.webhook_timeout_s)
             done = worker.results
-            say(", ".join(f"{n} {what}" for what, n in sorted(done.items())) or "nothing")
+            say(", ".join(f"{n} {what}" for what, n in sorted(done.items())) or "Nothing was due.")
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)

@@ -8,6 +8,7 @@ from leadml.errors import ColumnMissing, LeadmlError, TableEmpty
 from leadml.leads import Schema
 from leadml.scorecard import digits4, in_order
 from leadml.service.answers import answers, stage_without_people
+from leadml.service.slim import need_training
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +41,14 @@ def find_id(frame: pd.DataFrame, schema: Schema) -> str:
 
 
 def read_leads(source: Path | str, schema: Schema) -> pd.DataFrame:
-    """A table of leads for a model; what it takes for categories or moments stays text."""
+    """A table of leads for a model; what it takes for categories or moments stays text.
+
+    Raises
+    ------
+    ExtraMissing
+        The installation is slim: it scores requests, not files.
+    """
+    need_training()
     from leadml.datasets.read import read_table
 
     texts = [each.source for each in schema.columns if each.kind == "category" or each.derive]
