@@ -56,7 +56,7 @@ class Answered:
 
 
 def answers_of_rival(
-    rival: Rival | None,
+    rival: Rival,
     config: TrainConfig,
     tested: pd.DataFrame,
     y: Floats,
@@ -78,8 +78,6 @@ def answers_of_rival(
     retest
         Repeats the test with another configuration; gives probabilities, shape (n,).
     """
-    if rival is None:
-        return Answered(None, None, "There is no champion yet.")
     if rival.seen_until is not None and created_s is not None:
         fresh = np.flatnonzero(created_s > rival.seen_until)
         won = float(y[fresh].sum())
@@ -96,6 +94,7 @@ def answers_of_rival(
         edits={name: words for name, words in asked.edits.items() if name in known},
         search_seconds=asked.search_seconds,
         recency=asked.recency,
+        rare_below=asked.rare_below,
     )
     everyone = np.arange(len(y), dtype=np.intp)
     if recipe == config:

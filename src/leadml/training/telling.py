@@ -26,7 +26,7 @@ from leadml.training.fitting import Plan
 from leadml.training.labels import Labels
 from leadml.training.protocols import Protocol
 from leadml.training.recency import ALL, NEWEST, Recency
-from leadml.training.testing import Tested, baselines_of
+from leadml.training.testing import Tested
 
 __all__ = ["Model", "facts_of"]
 
@@ -56,6 +56,7 @@ def facts_of(
     protocol: Protocol,
     tested: Tested,
     metrics: Metrics,
+    baselines: list[dict[str, Any]],
     policy: Policy,
     cohort: Cohort,
     ranked: Floats,
@@ -69,7 +70,7 @@ def facts_of(
     ----------
     frame, rows, tested_leads
         The whole table; its labelled leads; the tested ones, in the order of ``tested``.
-    plan, model, protocol, tested, metrics, policy
+    plan, model, protocol, tested, metrics, baselines, policy
         Of the training.
     cohort, ranked
         What the lines of the policy were drawn on, and the chance that each tested lead
@@ -119,7 +120,7 @@ def facts_of(
             "n_test": protocol.n_test,
         },
         "metrics": metrics.as_dict(),
-        "baselines": baselines_of(tested, protocol.name),
+        "baselines": baselines,
         "gains": gains(tested.y, tested.probability),
         "calibration": calibration(tested.y, tested.probability),
         "score_bands": score_bands(tested.y, tested.score),

@@ -26,6 +26,7 @@ from leadml.training.intake import cohort_of
 from leadml.training.labels import Labels, label, moments_of
 from leadml.training.learning import prove
 from leadml.training.protocols import Protocol, choose_protocol
+from leadml.training.recency import Recency
 from leadml.training.rivals import Answered, Rival, answers_of_rival
 from leadml.training.selecting import Selection, select_columns
 from leadml.training.telling import Model, facts_of
@@ -134,21 +135,52 @@ def train(
     """
     started = time.perf_counter()
     with threadpool_limits(1):
-        return _train(frame, config, test_frame, champion, given, margin, jobs, progress, started)
+        history = _read(frame, config, given, progress)
+        tried = _tried(history, test_frame, given, jobs, progress)
+        result = _judged(history, tried, test_frame, champion, margin, progress)
+    result.facts["model"]["seconds"] = round(time.perf_counter() - started, 1)
+    return result
 
 
-def _train(
-    frame: pd.DataFrame,
-    config: TrainConfig,
-    test_frame: pd.DataFrame | None,
-    champion: Rival | None,
-    given: Given | None,
-    margin: float,
-    jobs: int,
-    progress: Progress,
-    started: float,
-) -> TrainingResult:
-    thresholds = ThresholdPlan(basis=config.threshold_basis, **config.thresholds)  # type: ignore[arg-type]
+@dataclass(frozen=True, eq=False)
+class _History:
+    """The table with its outcomes; ``rows``, ``y`` and ``order`` are those of usable leads."""
+
+    frame: pd.DataFrame
+    config: TrainConfig
+    labels: Labels
+    selection: Selection
+    full_order: Floats | None
+    order_name: str
+    usable: NDArray[np.intp]
+    rows: pd.DataFrame
+    y: Floats
+
+    @property
+    def order(self) -> Floats | None:
+        """What grows with time, shape (n_usable,)."""
+        return None if self.full_order is None else self.full_order[self.usable]
+
+
+@dataclass(frozen=True, eq=False)
+class _Tried:
+    """The final model, and what its like answered for leads it had not seen.
+
+    ``recency`` is that of the model of a forward test; ``retest`` repeats the test with
+    another configuration, where the history itself was split.
+    """
+
+    plan: Plan
+    model: Model
+    protocol: Protocol
+    tested: Tested
+    recency: Recency | None = None
+    retest: Callable[[TrainConfig], Floats] | None = None
+
+
+def _read(
+    frame: pd.DataFrame, config: TrainConfig, given: Given | None, progress: Progress
+) -> _History:
     progress("reading outcomes", 0, 1)
     labels = label(frame, config)
     selection = select_columns(frame, config, labels.known)
@@ -156,12 +188,23 @@ def _train(
         selection = _columns_of_given(given, selection, frame)
     usable = np.flatnonzero(labels.known)
     rows = frame.iloc[usable].reset_index(drop=True)
+    order, name = order_of(frame, config, labels)
     y = labels.converted[usable]
-    full_order, order_name = order_of(frame, config, labels)
-    order = None if full_order is None else full_order[usable]
-    plan = Plan(config, selection, labels, progress=progress)
-    encode(schema_of(rows, plan), rows)  # cells that cannot be read are named before any learning
     progress("reading outcomes", 1, 1)
+    return _History(frame, config, labels, selection, order, name, usable, rows, y)
+
+
+def _tried(
+    history: _History,
+    test_frame: pd.DataFrame | None,
+    given: Given | None,
+    jobs: int,
+    progress: Progress,
+) -> _Tried:
+    """Learn from all rows; test on the held-out table, or on splits of the history before."""
+    config, rows, y, order = history.config, history.rows, history.y, history.order
+    plan = Plan(config, history.selection, history.labels, progress=progress)
+    encode(schema_of(rows, plan), rows)  # cells that cannot be read are named before any learning
 
     def learn_all(like: Fitted | None = None) -> Model:
         if given is not None:
@@ -180,46 +223,62 @@ def _train(
         progress("proving the scorecard", 1, 1)
         return model
 
-    like: Fitted | None = None
-    retest: Callable[[TrainConfig], Floats] | None = None
     if test_frame is not None:
         model = learn_all()
         progress("testing on the held-out table", 0, 1)
         encoded = encode(model.scorecard.schema, rows)
         protocol, tested = answers_held_out(model.scorecard, encoded, y, test_frame, plan)
         progress("testing on the held-out table", 1, 1)
-    else:
-        protocol = choose_protocol(
-            y,
-            order,
-            order_name,
-            label_delay=plan.label_delay,
-            test_share=config.test_share,
-            folds=config.folds,
-            seed=config.seed,
-        )
-        # forward, what was found in the past serves the final model too; folds search each
-        forward = protocol.kind == "forward"
-        plan = replace(plan, searches=1 if forward else len(protocol.splits) + 1)
-        tested, like = answers_by_splits(plan, rows, y, order, protocol, jobs, progress)
-        model = learn_all(like if forward else None)
+        return _Tried(plan, model, protocol, tested)
+    protocol = choose_protocol(
+        y,
+        order,
+        history.order_name,
+        label_delay=plan.label_delay,
+        test_share=config.test_share,
+        folds=config.folds,
+        seed=config.seed,
+    )
+    # forward, what was found in the past serves the final model too; folds search each
+    forward = protocol.kind == "forward"
+    plan = replace(plan, searches=1 if forward else len(protocol.splits) + 1)
+    tested, like = answers_by_splits(plan, rows, y, order, protocol, jobs, progress)
+    model = learn_all(like if forward else None)
 
-        def retest(recipe: TrainConfig) -> Floats:
-            chosen = select_columns(frame, recipe, labels.known)
-            other = replace(plan, config=recipe, selection=chosen)
-            again, _ = answers_by_splits(other, rows, y, order, protocol, jobs, progress)
-            return again.probability
+    def retest(recipe: TrainConfig) -> Floats:
+        chosen = select_columns(history.frame, recipe, history.labels.known)
+        other = replace(plan, config=recipe, selection=chosen)
+        again, _ = answers_by_splits(other, rows, y, order, protocol, jobs, progress)
+        return again.probability
 
+    return _Tried(plan, model, protocol, tested, like.recency if forward else None, retest)
+
+
+def _judged(
+    history: _History,
+    tried: _Tried,
+    test_frame: pd.DataFrame | None,
+    champion: Rival | None,
+    margin: float,
+    progress: Progress,
+) -> TrainingResult:
+    """Checks, figures, lines, verdict and gate of what was tried, and the facts of all."""
+    config, tested, protocol = history.config, tried.tested, tried.protocol
+    scorecard = tried.model.scorecard
     progress("checking", 0, 1)
-    findings = _check(frame, config, labels, selection, full_order, usable, protocol, tested)
+    findings = _check(history, protocol, tested)
     progress("checking", 1, 1)
-
     progress("measuring", 0, 1)
     metrics = measure(tested.y, tested.probability, protocol.name, config.seed)
-    cohort, ranked = cohort_of(model.scorecard, frame, labels, tested.probability, tested.y)
+    cohort, ranked = cohort_of(
+        scorecard, history.frame, history.labels, tested.probability, tested.y
+    )
+    thresholds = ThresholdPlan(basis=config.threshold_basis, **config.thresholds)  # type: ignore[arg-type]
     policy = policy_of(cohort, thresholds)
-    said = verdict(metrics, int(y.sum()), baselines_of(tested, protocol.name), findings)
-    rival = _rival(champion, config, labels, rows, test_frame, tested, retest)
+    baselines = baselines_of(tested, protocol.name)
+    said = verdict(metrics, int(history.y.sum()), baselines, findings)
+    leads = (history.rows if test_frame is None else test_frame).iloc[tested.rows]
+    rival = _rival(champion, history, tried, leads)
     gate = decide(
         tested.y,
         tested.probability,
@@ -233,18 +292,19 @@ def _train(
         seed=config.seed,
     )
     facts = facts_of(
-        frame,
-        plan,
-        model,
+        history.frame,
+        tried.plan,
+        tried.model,
         protocol,
         tested,
         metrics,
+        baselines,
         policy,
         cohort,
         ranked,
-        rows,
-        (rows if test_frame is None else test_frame).iloc[tested.rows],
-        like.recency if like and protocol.kind == "forward" else None,
+        history.rows,
+        leads,
+        tried.recency,
     )
     facts |= {
         "verdict": said.as_dict(),
@@ -258,14 +318,13 @@ def _train(
             f"A line of the gate failed ({', '.join(gate.failed)}). With no champion in place "
             "this version may serve all the same; a later one has to pass."
         )
-    facts["model"]["seconds"] = round(time.perf_counter() - started, 1)
     progress("measuring", 1, 1)
     return TrainingResult(
-        scorecard=model.scorecard,
+        scorecard=scorecard,
         policy=policy,
         metrics=metrics,
         facts=facts,
-        leads=as_sent(rows, model.scorecard.schema, config),
+        leads=as_sent(history.rows, scorecard.schema, config),
         tested=np.column_stack((tested.y, tested.probability)),
     )
 
@@ -339,24 +398,16 @@ def order_of(frame: pd.DataFrame, config: TrainConfig, labels: Labels) -> tuple[
     return None, ""
 
 
-def _check(
-    frame: pd.DataFrame,
-    config: TrainConfig,
-    labels: Labels,
-    selection: Selection,
-    order: Floats | None,
-    usable: NDArray[np.intp],
-    protocol: Protocol,
-    tested: Tested,
-) -> list[dict[str, Any]]:
+def _check(history: _History, protocol: Protocol, tested: Tested) -> list[dict[str, Any]]:
     """The numbered checks on the table and, where its rows were tested, on the test."""
     own = protocol.kind != "held_out"
+    usable = history.usable
     found = check_history(
-        frame,
-        config,
-        labels,
-        selection,
-        order=order,
+        history.frame,
+        history.config,
+        history.labels,
+        history.selection,
+        order=history.full_order,
         learned_rows=usable[protocol.splits[0][0]] if protocol.kind == "forward" else None,
         tested_rows=usable[tested.rows] if own else None,
         tested_probability=tested.probability if own else None,
@@ -366,31 +417,25 @@ def _check(
 
 
 def _rival(
-    champion: Rival | None,
-    config: TrainConfig,
-    labels: Labels,
-    rows: pd.DataFrame,
-    test_frame: pd.DataFrame | None,
-    tested: Tested,
-    retest: Callable[[TrainConfig], Floats] | None,
+    champion: Rival | None, history: _History, tried: _Tried, leads: pd.DataFrame
 ) -> Answered:
-    if champion is None or retest is None:
-        if champion is None or test_frame is None:
-            return Answered(None, None, "There is no champion yet.")
-        chances = Scorer(champion.scorecard).frame(test_frame.iloc[tested.rows]).probability
+    """What the champion answers for the tested ``leads``."""
+    if champion is None:
+        return Answered(None, None, "There is no champion yet.")
+    tested = tried.tested
+    if tried.retest is None:
+        chances = Scorer(champion.scorecard).frame(leads).probability
         everyone = np.arange(len(chances), dtype=np.intp)
         return Answered(chances, everyone, f"{champion.name} as served, on the held-out table.")
-    created = None
-    if labels.created_s is not None:
-        created = labels.created_s[labels.known][tested.rows]
+    created = history.labels.created_s
     return answers_of_rival(
         champion,
-        config,
-        rows.iloc[tested.rows],
+        history.config,
+        leads,
         tested.y,
-        created,
+        None if created is None else created[history.usable][tested.rows],
         tested.probability,
-        retest,
+        tried.retest,
     )
 
 
