@@ -134,10 +134,11 @@ def train(
         The scorecard differs from its boosters.
     """
     started = time.perf_counter()
+    thresholds = ThresholdPlan(basis=config.threshold_basis, **config.thresholds)  # type: ignore[arg-type]
     with threadpool_limits(1):
         history = _read(frame, config, given, progress)
         tried = _tried(history, test_frame, given, jobs, progress)
-        result = _judged(history, tried, test_frame, champion, margin, progress)
+        result = _judged(history, tried, test_frame, thresholds, champion, margin, progress)
     result.facts["model"]["seconds"] = round(time.perf_counter() - started, 1)
     return result
 
@@ -258,6 +259,7 @@ def _judged(
     history: _History,
     tried: _Tried,
     test_frame: pd.DataFrame | None,
+    thresholds: ThresholdPlan,
     champion: Rival | None,
     margin: float,
     progress: Progress,
@@ -273,7 +275,6 @@ def _judged(
     cohort, ranked = cohort_of(
         scorecard, history.frame, history.labels, tested.probability, tested.y
     )
-    thresholds = ThresholdPlan(basis=config.threshold_basis, **config.thresholds)  # type: ignore[arg-type]
     policy = policy_of(cohort, thresholds)
     baselines = baselines_of(tested, protocol.name)
     said = verdict(metrics, int(history.y.sum()), baselines, findings)
