@@ -113,13 +113,14 @@ class LeadFacts:
             )
         after = place_of(asked.get("after", ""))
         found: dict[str, Any] = {"taken": None}
-        filtered = bool(q or source or owner)
-        if wanted == "queue" and not filtered:
+        if wanted == "queue" and not (q or source or owner):
             told = self.queue(PAGE + 1, after)
             leads, found["taken"] = told["leads"], told["taken"]
         else:
-            stage = None if wanted in ("queue", "all") else Stage(wanted)
-            stage = Stage.MQL if wanted == "queue" and not q else stage
+            if wanted == "queue":  # a name is looked for among all leads
+                stage = None if q else Stage.MQL
+            else:
+                stage = None if wanted == "all" else Stage(wanted)
             leads = self._told(
                 store.lives.page(
                     PAGE + 1, stage=stage, q=q, source=source, owner=owner, after=after

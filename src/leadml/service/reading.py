@@ -82,9 +82,7 @@ def read_history(source: str, asked: Mapping[str, Any], progress: Progress = sil
             among=config.among,
         )
         frame, config = joined.frame, joined.configured(config)
-    elif options.get("among") or (config.among and not config.target) or (
-        config.outcome != TrainConfig().outcome and (options.get("outcome") or not config.target)
-    ):
+    elif _needs_outcomes(config, options):
         raise ConfigError(
             f"'{config.outcome}' is looked for in a second table of outcomes",
             fix="name it behind the first: leadml train leads.csv outcomes.csv",
@@ -94,3 +92,15 @@ def read_history(source: str, asked: Mapping[str, Any], progress: Progress = sil
     test_frame = read_table(test, text=config.as_text) if test else None
     progress("reading the table", 1, 1)
     return History(frame, config, test_frame)
+
+
+def _needs_outcomes(config: TrainConfig, options: Mapping[str, Any]) -> bool:
+    """Whether only a second table can tell what is asked for.
+
+    Beside a target, what a file or an earlier training says of outcomes tells how that
+    target was made; what is asked now does not.
+    """
+    unusual = config.outcome != type(config)().outcome
+    if options.get("among") or (unusual and options.get("outcome")):
+        return True
+    return not config.target and bool(unusual or config.among)

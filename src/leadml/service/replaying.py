@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from leadml.errors import BundleError, LeadmlError, RegistryError, VersionUnknown
+from leadml.errors import BundleError, LeadmlError, RegistryError
 from leadml.leads.vocabulary import Stage
 from leadml.registry.bundle import read_bundle
 from leadml.scorecard import Scorer, digits4
@@ -154,7 +154,7 @@ class Replayer:
                 ) from error
         try:
             folder = self._fetch(name, version)
-        except (RegistryError, VersionUnknown) as error:
+        except RegistryError as error:
             raise BundleError(f"the bundle of {model_version} is gone: {error.detail}") from error
         return Scorer(read_bundle(folder, digest=digest, keys=keys).scorecard)
 

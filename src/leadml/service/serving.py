@@ -252,29 +252,28 @@ class Serving:
         return moved
 
     def _look(self) -> bool:
+        """As :meth:`refresh`, but for what is logged."""
+        moved, problem = False, None
         try:
-            moved = self._pointer.poll()
-            if self._served is not None and not moved:
-                self._problem = None
-                return False
-            version, bundle = self._pointer.current()
-            before = self._bare
-            if before is not None and (before.version, before.digest) == (
-                version,
-                bundle.digest,
-            ):
-                self._problem = None
-                return False
-            self._take(Served.of(self.name, version, bundle))
-            self.swaps += before is not None
+            moved = self._follow()
         except NoModel as error:
             self._absent = error.detail
-            self._problem = None
-            return False
         except LeadmlError as error:
-            self._problem = f"{error.code}: {error.detail}"
+            problem = f"{error.code}: {error.detail}"
+        self._problem = problem
+        return moved
+
+    def _follow(self) -> bool:
+        """Serve the champion; True when it is another one than before."""
+        moved = self._pointer.poll()
+        if self._served is not None and not moved:
             return False
-        self._problem = None
+        version, bundle = self._pointer.current()
+        before = self._bare
+        if before is not None and (before.version, before.digest) == (version, bundle.digest):
+            return False
+        self._take(Served.of(self.name, version, bundle))
+        self.swaps += before is not None
         return True
 
     def follow_policy(self, ask: Callable[[], PolicyVersion | None]) -> None:
