@@ -70,6 +70,8 @@ def test_a_lead_crosses_a_line_once(store: Store) -> None:
     crossed = sorted(store.glances.crossed(0.2, **week))
     assert crossed == [MONDAY + timedelta(days=days) for days in (2, 4, 5)]
     assert store.glances.crossed(0.6, **week) == []
+    late = {"since": MONDAY + timedelta(days=3), "until": MONDAY + timedelta(days=7)}
+    assert sorted(store.glances.crossed(0.2, **late)) == crossed[1:]
 
 
 def test_past_weeks_are_recounted_by_another_line(store: Store) -> None:
@@ -85,3 +87,5 @@ def test_past_weeks_are_recounted_by_another_line(store: Store) -> None:
     store.record_decisions([stored.decision("L1", 0.9, at=again)])  # known above it before
     assert recount(store, 0.2, now) == [1, 0, 1, 1]
     assert recount(store, 0.05, now) == [2, 0, 1, 1]
+    store.record_decisions([stored.decision("L0", 0.9, at=again)])  # long ago, but known
+    assert recount(store, 0.2, now) == [1, 0, 1, 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -103,18 +104,27 @@ class Overview:
         }
         if served is not None:
             key = ("live", served.versions)
-            found["live"] = self.fresh.get(key, lambda: self._live(served), COUNTING_S)
-            found["is_counting"] = found["live"] is None
+            live = self.fresh.get(key, lambda: _with_above(self.watch.report(served)), COUNTING_S)
+            found["is_counting"] = live is None
+            if live is not None:
+                live = {**live, "recounted": self.recounted(served, live["capacity"])}
+            found["live"] = live
         return found
 
-    def _live(self, served: Served) -> dict[str, Any]:
-        """What happened here; ``recounted``: past weeks by lines that are younger than a week."""
-        found = _with_above(self.watch.report(served))
-        found["recounted"] = []
-        if served.changed is not None and not found["capacity"]["weeks"]:
-            now = datetime.now(UTC)
-            found["recounted"] = recount(self.memory.require(), served.policy.mql, now)
-        return found
+    def recounted(self, served: Served, room: Mapping[str, Any]) -> list[int]:
+        """Proposals of past weeks by lines that are too young for whole weeks of their own.
+
+        Empty where the lines are older, and while they are still counted.
+        """
+        if served.changed is None or room["weeks"]:
+            return []
+        store, line = self.memory.require(), served.policy.mql
+        found: list[int] | None = self.fresh.get(
+            ("recounted", served.versions),
+            lambda: recount(store, line, datetime.now(UTC)),
+            COUNTING_S,
+        )
+        return found or []
 
     def _traffic(self) -> list[dict[str, Any]]:
         """Weeks up to the present one, which is not over yet."""

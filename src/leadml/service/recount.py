@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final
 
 from leadml.monitoring.room import WEEKS_LOOKED, monday
 from leadml.store import Store
 
 __all__ = ["recount"]
 
-KNOWN: Final = timedelta(weeks=4)
-"""A lead that was above the line so long before counts no more."""
-
 
 def recount(store: Store, line: float, now: datetime) -> list[int]:
     """Leads whose scores would first have reached a line in each of the last whole weeks.
 
-    What people did since is left out of account: a lead that sales took earlier counts too.
+    What people did meanwhile is left out of account.
 
     Parameters
     ----------
@@ -40,7 +36,6 @@ def recount(store: Store, line: float, now: datetime) -> list[int]:
     if first is None or first >= begin + timedelta(days=7):
         return []
     weeks = [0] * WEEKS_LOOKED
-    for moment in store.glances.crossed(line, since=begin - KNOWN, until=until):
-        if moment >= begin:
-            weeks[(moment - begin) // timedelta(days=7)] += 1
+    for moment in store.glances.crossed(line, since=begin, until=until):
+        weeks[(moment - begin) // timedelta(days=7)] += 1
     return weeks

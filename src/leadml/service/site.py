@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -26,7 +25,6 @@ from leadml.service.memory import Memory
 from leadml.service.overview import Overview
 from leadml.service.past import horizon_of
 from leadml.service.policies import Policies
-from leadml.service.recount import recount
 from leadml.service.serving import Served, Serving
 from leadml.service.shelf import Shelf
 from leadml.service.watching import Watch
@@ -217,18 +215,13 @@ class Site:
         if not self.memory.is_on:
             return None
         past = self.policies.past
-
-        def count() -> dict[str, Any]:
-            room = Watch(past).room(served).as_dict()
-            anew = served.changed is not None and not room["weeks"]
-            line, now = served.policy.mql, datetime.now(UTC)
-            return room | {"recounted": recount(past.memory.require(), line, now) if anew else []}
-
         try:
-            found: dict[str, Any] = past.once(("lately", served.versions), count)
+            room: dict[str, Any] = past.once(
+                ("lately", served.versions), lambda: Watch(past).room(served).as_dict()
+            )
+            return room | {"recounted": self.first.recounted(served, room)}
         except StoreUnavailable:
             return None
-        return found
 
     def _history(self, served: Served) -> list[dict[str, Any]]:
         """Versions of the policy with their lines as scores of today's model."""

@@ -70,20 +70,25 @@ class Glances:
         return self._read(lambda on: _answers(on, us_of(since)))
 
     def crossed(self, line: float, *, since: datetime, until: datetime) -> list[datetime]:
-        """When leads were first scored at or above a chance, each once, within this time.
+        """When leads were scored at or above a chance for the first time ever, each once.
 
         Parameters
         ----------
         line
             In [0, 1].
         since, until
-            Aware; ``until`` itself is left out.
+            The moments that are told, aware; ``until`` itself is left out.
         """
-        d = tables.decisions.c
+        d, before = tables.decisions.c, tables.decisions.alias("before")
+        earlier = sa.exists().where(
+            before.c.lead_id == d.lead_id,
+            before.c.at_us < us_of(since),
+            before.c.probability >= line,
+        )
         first = (
             sa.select(sa.func.min(d.at_us))
             .where(d.at_us >= us_of(since), d.at_us < us_of(until), d.probability >= line)
-            .where(d.lead_id.is_not(None))
+            .where(d.lead_id.is_not(None), sa.not_(earlier))
             .group_by(d.lead_id)
         )
         return self._read(lambda on: [moment_of_us(at_us) for (at_us,) in on.execute(first)])

@@ -157,4 +157,5 @@ def _range(low: float | None, high: float | None, counts: bool) -> str:
     if high is None:
         key = "model.at_least" if counts else "model.over"
         return say(key, n=words.plain_number(low))
-    return f"{words.plain_number(low)}{words.EN}{words.plain_number(high)}"
+    between = words.EN if low >= 0 else say("model.to")
+    return f"{words.plain_number(low)}{between}{words.plain_number(high)}"

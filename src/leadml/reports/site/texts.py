@@ -58,6 +58,7 @@ TEXTS: Final[Mapping[str, str]] = {
     "model.at_most": "{n} or less",
     "model.at_least": "{n} or more",
     "model.over": "over {n}",
+    "model.to": " to ",
     "model.quality": "How good, how honest",
     "model.rivals": "Against simpler ways",
     "model.move_lines": "Move the lines",
