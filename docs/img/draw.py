@@ -10,43 +10,36 @@ from playwright.sync_api import sync_playwright
 
 HERE = Path(__file__).parent
 WIDTH = 880
-SHOWN = {
-    "report": [".titleblock", ".verdict", ".tiles", ".part-good > h2", ".part-good .side"],
-    "report-effects": [".part-effects"],
-}
+SHOWN = [".titleblock", ".verdict", ".tiles", ".part-quality > h2", ".part-quality .side"]
 
 
 def draw(report: Path) -> None:
-    """Write the top of the page, and its effects, in light and dark."""
+    """Write the top of the page, in light and dark."""
     program = shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as running:
         browser = running.chromium.launch(
             executable_path=program, args=["--no-sandbox", "--disable-gpu"]
         )
         for scheme in ("light", "dark"):
-            for name, kept in SHOWN.items():
-                page = browser.new_page(
-                    viewport={"width": WIDTH, "height": 900},
-                    color_scheme=scheme,
-                    device_scale_factor=1.5,
-                )
-                page.goto(report.resolve().as_uri())
-                page.evaluate(
-                    """kept => {
-                      const shown = new Set(kept.flatMap(k => [...document.querySelectorAll(k)]));
-                      const near = e => [...shown].some(s => s.contains(e) || e.contains(s));
-                      [...document.querySelectorAll("main *")].filter(e => !near(e))
-                        .forEach(e => e.remove());
-                      document.querySelectorAll("details").forEach(e => e.remove());
-                      [...document.querySelectorAll("figure.effect")].slice(4)
-                        .forEach(e => e.remove());
-                      document.querySelectorAll(".part-effects > .scroll").forEach(e => e.remove());
-                    }""",
-                    kept,
-                )
-                tail = "" if scheme == "light" else "-dark"
-                page.screenshot(path=HERE / f"{name}{tail}.png", full_page=True)
-                page.close()
+            page = browser.new_page(
+                viewport={"width": WIDTH, "height": 100},
+                color_scheme=scheme,
+                device_scale_factor=1.5,
+            )
+            page.goto(report.resolve().as_uri())
+            page.evaluate(
+                """kept => {
+                  const shown = new Set(kept.flatMap(k => [...document.querySelectorAll(k)]));
+                  const near = e => [...shown].some(s => s.contains(e) || e.contains(s));
+                  [...document.querySelectorAll("main *")].filter(e => !near(e))
+                    .forEach(e => e.remove());
+                  document.querySelectorAll("details").forEach(e => e.remove());
+                }""",
+                SHOWN,
+            )
+            tail = "" if scheme == "light" else "-dark"
+            page.screenshot(path=HERE / f"report{tail}.png", full_page=True)
+            page.close()
         browser.close()
 
 
