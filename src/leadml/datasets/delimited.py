@@ -50,9 +50,6 @@ def read_csv(
     TableRagged
         If rows have more or fewer cells than the header.
     """
-    import pyarrow as pa
-    from pyarrow import csv as arrow_csv
-
     notes: list[str] = []
     data = _as_utf8(data, encoding, name, notes).lstrip(b"\r\n")
     if data[:4].lower() == b"sep=" and data[5:6] in (b"\n", b"\r"):  # Excel's own first line
@@ -77,6 +74,23 @@ def read_csv(
             f"'{name}' has no header: its first row holds numbers",
             fix="add a first row with the names of the columns",
         )
+    table = _parsed(data, name, header, delimiter)
+    last = [column[-1].as_py() for column in table.columns]
+    if data.count(b'"') % 2 and any("\n" in cell or "\r" in cell for cell in last):
+        raise FileUnreadable(
+            f"a quote opened in the last row of '{name}' is never closed: the rows after it "
+            "would be lost",
+            rows=[table.num_rows - 1],
+            fix="close or remove that quote",
+        )
+    return table.slice(1).rename_columns(header), notes
+
+
+def _parsed(data: bytes, name: str, header: list[str], delimiter: str) -> pa.Table:
+    """All rows as texts, the header first, columns named by their places; none is ragged."""
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
     names = [str(position) for position in range(len(header))]
     bad: list[Any] = []
 
@@ -125,15 +139,7 @@ def read_csv(
             fix=f"quote cells that hold a {_NAMES_OF.get(delimiter, delimiter)}, "
             "or complete these rows",
         )
-    last = [column[-1].as_py() for column in table.columns]
-    if data.count(b'"') % 2 and any("\n" in cell or "\r" in cell for cell in last):
-        raise FileUnreadable(
-            f"a quote opened in the last row of '{name}' is never closed: the rows after it "
-            "would be lost",
-            rows=[table.num_rows - 1],
-            fix="close or remove that quote",
-        )
-    return table.slice(1).rename_columns(header), notes
+    return table
 
 
 def _sample_of(data: bytes) -> str:

@@ -144,17 +144,61 @@ def join_outcomes(
     whole = outcomes
     outcomes, word_column = _counting(outcomes, outcome, notes)
     if among:
-        chosen, _ = _counting(whole, among, [])
-        members = set(_texts(chosen[key])) - {None}
-        within = np.array([value in members for value in ids], dtype=bool)
-        notes.append(
-            f"{int((~within).sum())} leads were left out, because they were never "
-            f"{' or '.join(among)}"
-        )
+        within = _members(whole, key, ids, among, notes)
         leads, ids = leads[within].reset_index(drop=True), ids[within]
     times = _time_columns(outcomes, key)
     outcome_at = outcome_at or _best(times, _OUTCOME_WORDS)
     created_at = created_at or _best(_time_columns(leads, key), _CREATED_WORDS)
+
+    found, at, texts = _earliest(outcomes, key, outcome_at, ids, notes)
+    replaced = [name for name in (CONVERTED, CONVERTED_AT) if name in leads.columns]
+    if replaced:
+        notes.append(f"{' and '.join(replaced)} of the leads come from the second table instead")
+    frame = leads.drop(columns=replaced)
+    frame[CONVERTED] = found.astype(np.int64)
+    if outcome_at:
+        frame[CONVERTED_AT] = pd.Series(texts, index=frame.index, dtype=object)
+    dropped = tuple(
+        str(name) for name in outcomes.columns if name not in (key, outcome_at, word_column)
+    )
+    if dropped:
+        notes.append(f"known only after the outcome, so not learned from: {', '.join(dropped)}")
+
+    first, n_truncated = "", 0
+    if created_at and outcome_at:
+        created = _seconds(leads[created_at])
+        begin = recorded_from(created, at)
+        if begin is not None:
+            early = created < begin
+            n_truncated = int(early.sum())
+            frame = frame[~early].reset_index(drop=True)
+            first = datetime.fromtimestamp(begin, tz=UTC).date().isoformat()
+            notes.append(
+                f"outcomes are recorded only from {first} on: {n_truncated} leads created "
+                "before were left out, because their early wins are unknown"
+            )
+    frame.attrs = _attributes(leads, whole) | {"notes": [*leads.attrs.get("notes", ()), *notes]}
+    return Joined(frame, key, created_at, outcome_at, dropped, n_truncated, first, tuple(notes))
+
+
+def _members(
+    outcomes: pd.DataFrame, key: str, ids: NDArray[Any], among: Sequence[str], notes: list[str]
+) -> NDArray[np.bool_]:
+    """Which leads had one of the outcomes of a population, shape (n,)."""
+    chosen, _ = _counting(outcomes, among, [])
+    members = set(_texts(chosen[key])) - {None}
+    within = np.array([value in members for value in ids], dtype=bool)
+    notes.append(
+        f"{int((~within).sum())} leads were left out, because they were never {' or '.join(among)}"
+    )
+    return within
+
+
+def _earliest(
+    outcomes: pd.DataFrame, key: str, outcome_at: str, ids: NDArray[Any], notes: list[str]
+) -> tuple[NDArray[np.bool_], Floats, NDArray[Any]]:
+    """Whether each lead has an outcome, when in seconds (NaN), and that time as written (None)."""
+    import pandas as pd
 
     won = pd.DataFrame({"id": _texts(outcomes[key])})
     won["at"] = _seconds(outcomes[outcome_at]) if outcome_at else np.nan
@@ -173,39 +217,9 @@ def join_outcomes(
         notes.append(f"{n_rows - len(won)} further outcomes of the same leads were left out")
     if len(won) > found.sum():
         notes.append(f"{len(won) - int(found.sum())} outcomes belong to no lead of the table")
-
-    replaced = [name for name in (CONVERTED, CONVERTED_AT) if name in leads.columns]
-    if replaced:
-        notes.append(f"{' and '.join(replaced)} of the leads come from the second table instead")
-    frame = leads.drop(columns=replaced)
-    frame[CONVERTED] = found.astype(np.int64)
-    if outcome_at:
-        texts = won["text"].to_numpy(dtype=object)[place]
-        texts[~found] = None
-        frame[CONVERTED_AT] = pd.Series(texts, index=frame.index, dtype=object)
-    dropped = tuple(
-        str(name) for name in outcomes.columns if name not in (key, outcome_at, word_column)
-    )
-    if dropped:
-        notes.append(f"known only after the outcome, so not learned from: {', '.join(dropped)}")
-
-    first, n_truncated = "", 0
-    if created_at and outcome_at:
-        created = _seconds(leads[created_at])
-        at = won["at"].to_numpy()[place]
-        at[~found] = np.nan
-        begin = recorded_from(created, at)
-        if begin is not None:
-            early = created < begin
-            n_truncated = int(early.sum())
-            frame = frame[~early].reset_index(drop=True)
-            first = datetime.fromtimestamp(begin, tz=UTC).date().isoformat()
-            notes.append(
-                f"outcomes are recorded only from {first} on: {n_truncated} leads created "
-                "before were left out, because their early wins are unknown"
-            )
-    frame.attrs = _attributes(leads, whole) | {"notes": [*leads.attrs.get("notes", ()), *notes]}
-    return Joined(frame, key, created_at, outcome_at, dropped, n_truncated, first, tuple(notes))
+    at, texts = won["at"].to_numpy()[place], won["text"].to_numpy(dtype=object)[place]
+    at[~found], texts[~found] = np.nan, None
+    return found, at, texts
 
 
 def _attributes(leads: pd.DataFrame, outcomes: pd.DataFrame) -> dict[str, Any]:
