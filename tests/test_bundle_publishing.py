@@ -53,7 +53,7 @@ def write(lines):
         return trace
 
     sys.settrace(trace)
-    publishing.publish(folder / "target", files)
+    publishing.publish_folder(folder / "target", files)
     os._exit(0)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from leadml.errors import (
     RegistryError,
     VersionUnknown,
 )
+from leadml.registry.known import read_known
 from leadml.registry.tracking import Registry
 from tests import tracked
 
@@ -54,7 +57,10 @@ def test_foreign_versions_are_listed_and_refused(registry: Registry) -> None:
         registry.promote("leads", "2")
 
 
-@pytest.mark.parametrize("version", ["9", "nobody", "", "../1", "1' OR '1'='1"])
+ODD = ("9", "nobody", "", "../1", "1' OR '1'='1", "9" * 5000, "²", "٣", "-1", "1\n", "\udcff", "\0")
+
+
+@pytest.mark.parametrize("version", ODD, ids=range(len(ODD)))
 def test_unknown_versions_are_named_errors(registry: Registry, version: str) -> None:
     """A version or alias that is not there is refused with one sentence."""
     with pytest.raises(VersionUnknown):
@@ -69,3 +75,19 @@ def test_names_that_are_no_folder_are_refused(registry: Registry, name: str) -> 
     """A model name is checked before it becomes a path or a query."""
     with pytest.raises(ConfigError):
         registry.versions(name)
+
+
+def test_a_run_that_is_gone_hides_no_version(registry: Registry) -> None:
+    """Deleted runs, and such as were removed for good, leave their versions told."""
+    made = [tracked.train(registry), tracked.train(registry, -1.5)]
+    tracked.client(registry).delete_run(made[0].run_id)
+    assert all("experiment_id" in told for told in registry.tell("leads").versions)
+    path = registry.tracking_uri.removeprefix("sqlite:///")
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("DELETE FROM runs WHERE run_uuid = ?", (made[0].run_id,))
+        database.commit()
+    newest, oldest = registry.tell("leads").versions
+    assert "experiment_id" in newest
+    assert "experiment_id" not in oldest
+    assert registry.promote("leads", "2").previous == "1"
+    assert read_known(registry.models_dir, "leads").history == ("1", "2")

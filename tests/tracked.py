@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -33,6 +37,27 @@ def registry(folder: Path) -> Registry:
     return Registry(f"sqlite:///{template(folder)}", folder / "models")
 
 
+@cache
+def _trained() -> tempfile.TemporaryDirectory[str]:
+    """Three versions, the first one champion; made once in a run of the tests."""
+    folder = tempfile.TemporaryDirectory()
+    made = registry(Path(folder.name))
+    for base in (-2.0, -1.5, -1.0):
+        train(made, base)
+    return folder
+
+
+def with_three(folder: Path) -> Registry:
+    """A registry in ``folder`` with three versions, the first one champion.
+
+    Their artefacts are shared with other tests: read them, never change them.
+    """
+    source = Path(_trained().name)
+    shutil.copy(source / "mlflow.db", folder / "mlflow.db")
+    shutil.copytree(source / "models", folder / "models")
+    return Registry(f"sqlite:///{folder / 'mlflow.db'}", folder / "models")
+
+
 def train(
     registry: Registry, base: float = -2.0, *, signing_key: Path | None = None, **facts: Any
 ) -> Registered:
@@ -55,3 +80,46 @@ def client(registry: Registry) -> Any:
     from mlflow import MlflowClient
 
     return MlflowClient(registry.tracking_uri, registry.tracking_uri)
+
+
+@contextmanager
+def refusing(registry: Registry, table: str) -> Iterator[None]:
+    """Have the database refuse whatever is written to one of MLflow's tables."""
+    path = registry.tracking_uri.removeprefix("sqlite:///")
+    with closing(sqlite3.connect(path)) as database:
+        for what in ("INSERT", "UPDATE", "DELETE"):
+            database.execute(
+                f"CREATE TRIGGER no_{what} BEFORE {what} ON {table} "
+                "BEGIN SELECT RAISE(ABORT, 'attempt to write a readonly database'); END"
+            )
+        database.commit()
+    try:
+        yield
+    finally:
+        with closing(sqlite3.connect(path)) as database:
+            for what in ("INSERT", "UPDATE", "DELETE"):
+                database.execute(f"DROP TRIGGER no_{what}")
+            database.commit()
+
+
+@contextmanager
+def full(disk: Path) -> Iterator[None]:
+    """A small disk without room for another byte."""
+    ballast = disk / "ballast"
+    with ballast.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(b"x" * 4096)
+    try:
+        yield
+    finally:
+        ballast.unlink()
+
+
+@contextmanager
+def read_only(disk: Path) -> Iterator[None]:
+    """A small disk that takes nothing, not even from root."""
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)

@@ -21,7 +21,7 @@ from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 from leadml.errors import RegistryError
 from leadml.registry.place import shown_uri, sqlite_path
 
-__all__ = ["DIGEST_TAG", "AliasSource", "Named", "alias_source"]
+__all__ = ["DIGEST_TAG", "AliasSource", "Named", "alias_source", "is_version"]
 
 DIGEST_TAG: Final = "leadml.digest"
 """Tag of a registered version that holds the digest of its bundle."""
@@ -34,6 +34,15 @@ _VERSION: Final = re.compile(r"[0-9]{1,9}")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
+def is_version(text: str) -> bool:
+    """Whether a text is the number of a version, and no alias or anything else.
+
+    >>> is_version("12"), is_version("champion"), is_version("²"), is_version("9" * 5000)
+    (True, False, False, False)
+    """
+    return _VERSION.fullmatch(text) is not None
+
+
 @dataclass(frozen=True)
 class Named:
     """A version, and the digest that its bundle must have."""
@@ -44,7 +53,7 @@ class Named:
     @classmethod
     def checked(cls, version: Any, digest: Any) -> Named:
         """Refuse what could not be a version made by leadml; raises RegistryError."""
-        if not isinstance(version, str) or not _VERSION.fullmatch(version):
+        if not isinstance(version, str) or not is_version(version):
             raise RegistryError("the registry names a version that is no number")
         if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
             raise RegistryError(

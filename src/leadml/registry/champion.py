@@ -8,28 +8,38 @@ rows included, takes the place of the one before.
 from __future__ import annotations
 
 import os
-import secrets
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import orjson
 
-from leadml.errors import BundleError, BundleRejected, NoModel, RegistryError
+from leadml.errors import BundleError, BundleRejected, FileUnwritable, NoModel, RegistryError
 from leadml.registry import trial
 from leadml.registry.aliases import AliasSource, Named, alias_source
 from leadml.registry.bundle import Bundle, read_bundle, verify_bundle
 from leadml.registry.child import Child
+from leadml.registry.clock import spelled
 from leadml.registry.layout import canonical
 from leadml.registry.place import absolute_uri, check_name
+from leadml.registry.publishing import staged_file
 from leadml.registry.signing import PublicKeys
 
-__all__ = ["CHAMPION", "POINTER", "Champion", "Pointed", "read_pointer", "write_pointer"]
+__all__ = [
+    "CHAMPION",
+    "POINTER",
+    "Champion",
+    "Pointed",
+    "read_pointer",
+    "staged_pointer",
+    "write_pointer",
+]
 
 CHAMPION: Final = "champion"
 POINTER: Final = "champion.json"
@@ -76,24 +86,30 @@ def read_pointer(models_dir: Path | str, name: str) -> Pointed | None:
         ) from error
 
 
-def write_pointer(models_dir: Path | str, name: str, named: Named) -> Pointed:
-    """Point at a version whose bundle was verified; atomic and durable."""
-    folder = Path(models_dir) / check_name(name)
-    folder.mkdir(parents=True, exist_ok=True)
-    moved_at = datetime.now(UTC).isoformat(timespec="seconds")
-    pointed = Pointed(named.version, named.digest, moved_at.replace("+00:00", "Z"))
-    fresh = folder / f".{POINTER}-{os.getpid()}-{secrets.token_hex(4)}"
-    try:
-        with fresh.open("xb") as file:
-            file.write(
-                canonical({"version": named.version, "digest": named.digest, "moved_at": moved_at})
-            )
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(folder / POINTER)
-    finally:
-        fresh.unlink(missing_ok=True)
-    return pointed
+def write_pointer(models_dir: Path | str, name: str, named: Named) -> None:
+    """Point at a version whose bundle was verified; atomic and durable.
+
+    Raises
+    ------
+    FileUnwritable
+        There is no room, or no right to write there.
+    """
+    with staged_pointer(models_dir, name, named) as put:
+        put()
+
+
+def staged_pointer(
+    models_dir: Path | str, name: str, named: Named
+) -> AbstractContextManager[Callable[[], None]]:
+    """Write a pointer beside its place; calling what is given puts it there.
+
+    Raises
+    ------
+    FileUnwritable
+        There is no room, or no right to write there.
+    """
+    pointed = Pointed(named.version, named.digest, spelled(datetime.now(UTC)))
+    return staged_file(Path(models_dir) / check_name(name) / POINTER, canonical(asdict(pointed)))
 
 
 class Champion:
@@ -255,8 +271,8 @@ class Champion:
             return
         try:
             write_pointer(self.models_dir, self.name, wanted)
-        except OSError as error:  # a read-only copy can still be served
-            self._silent = self._silent or f"the pointer cannot be written: {error.strerror}"
+        except FileUnwritable as error:  # a read-only copy can still be served
+            self._silent = self._silent or f"the pointer is not moved: {error.detail}"
 
     # --- taking -------------------------------------------------------------------
 
@@ -275,6 +291,9 @@ class Champion:
                 self._refused[wanted] = seen
                 self.rejected[error.code] += 1
                 self.last_error = f"version {wanted.version} is not served: {error.detail}"
+            except RegistryError as error:  # no child could be started: another look will
+                self.last_error = f"version {wanted.version} is not served: {error.detail}"
+                return False
             else:
                 self._refused.clear()
                 self._not_before.clear()
@@ -327,10 +346,12 @@ class Champion:
             command += ["--verify-key", str(self._keys.path)]
         # the address may hold a password, and arguments can be seen by other users
         environment = {**os.environ, "MLFLOW_TRACKING_URI": self.tracking_uri}
-        self._fetching = (
-            wanted,
-            Child(command, environment, limit_s=self._fetch_limit_s, what="fetching it"),
-        )
+        try:
+            child = Child(command, environment, limit_s=self._fetch_limit_s, what="fetching it")
+        except RegistryError as error:
+            self.last_error = f"version {wanted.version} is not served: {error.detail}"
+            return
+        self._fetching = (wanted, child)
 
     # --- trying --------------------------------------------------------------------
 

@@ -8,7 +8,10 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import IO, Final
+
+from leadml.errors import RegistryError
 
 __all__ = ["Child"]
 
@@ -28,6 +31,11 @@ class Child:
         It is ended once it has run so long.
     what
         What it does, for the sentence that says that it took too long.
+
+    Raises
+    ------
+    RegistryError
+        The system starts no process, or has no room for what it writes.
     """
 
     def __init__(
@@ -42,18 +50,22 @@ class Child:
         self._what = what
         self._began = time.monotonic()
         self._said: str | None = None
-        self._output: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the child)
-        try:
-            self._child = subprocess.Popen(  # noqa: S603 (our own interpreter, no shell)
-                command,
-                env=dict(environment),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=self._output,
-            )
-        except BaseException:
-            self._output.close()
-            raise
+        with ExitStack() as kept:
+            try:
+                self._output: IO[bytes] = kept.enter_context(tempfile.TemporaryFile())
+                self._child = subprocess.Popen(  # noqa: S603 (our own interpreter, no shell)
+                    command,
+                    env=dict(environment),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=self._output,
+                )
+            except OSError as error:
+                raise RegistryError(
+                    f"{what} cannot be started: {error.strerror}",
+                    fix="free memory, processes or room for temporary files",
+                ) from error
+            kept.pop_all()  # closed with the child
 
     def said(self, wait_s: float = 0.0) -> str | None:
         """None while it runs, "" when it succeeded, otherwise what went wrong.

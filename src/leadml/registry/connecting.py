@@ -21,7 +21,7 @@ from leadml.errors import (
 )
 from leadml.registry.place import artifacts_uri, shown_uri, sqlite_path
 
-__all__ = ["connected", "prepare"]
+__all__ = ["connected", "naming_failures", "prepare"]
 
 _QUIET: Final = ("mlflow", "alembic")
 _ENVIRONMENT: Final = {
@@ -32,12 +32,13 @@ _ENVIRONMENT: Final = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
 }
+_FIX: Final = "see that MLflow runs and can write, then repeat this"
 _DATABASES: Final = frozenset({"sqlite", "postgresql", "mysql", "mssql"})
 _PREPARING: Final = threading.Lock()  # MLflow's migrations take one thread at a time
 
 
 @contextmanager
-def connected(uri: str, refusal: str, progress: Callable[[str], None]) -> Iterator[Any]:
+def connected(uri: str, refusal: str) -> Iterator[Any]:
     """A client of MLflow, imported now; whatever it raises inside gets a name of ours.
 
     Parameters
@@ -46,8 +47,6 @@ def connected(uri: str, refusal: str, progress: Callable[[str], None]) -> Iterat
         Tracking URI, absolute.
     refusal
         What MLflow does not do where it fails, such as ``does not list versions``.
-    progress
-        Told that a database is being made, where none is there.
 
     Raises
     ------
@@ -56,12 +55,17 @@ def connected(uri: str, refusal: str, progress: Callable[[str], None]) -> Iterat
     DriverMissing
         The driver of its database is not installed.
     VersionUnknown
-        MLflow knows no such thing.
+        There is no database, or MLflow knows no such thing.
     RegistryError
         It refuses or does not answer; passwords are left out.
     """
-    prepare(uri, progress)
-    with _named(uri, refusal):
+    path = sqlite_path(uri)
+    if path is not None and not path.exists():
+        raise VersionUnknown(
+            f"nothing was registered yet: there is no tracking database '{path}'",
+            fix="train a first model, or name its place in MLFLOW_TRACKING_URI",
+        )
+    with naming_failures(uri, refusal):
         from mlflow import MlflowClient
 
         _look(uri)
@@ -85,7 +89,7 @@ def prepare(uri: str, progress: Callable[[str], None]) -> None:
     if path is None or path.exists():
         return
     progress("preparing the MLflow database (once)")
-    with _PREPARING, _named(uri, "cannot make its database"):
+    with _PREPARING, naming_failures(uri, "cannot make its database"):
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
         if path.exists():
@@ -120,8 +124,12 @@ def _look(uri: str) -> None:
 
 
 @contextmanager
-def _named(uri: str, refusal: str) -> Iterator[None]:
-    """Import MLflow, keep it quiet, and give its failures a name of ours, without passwords."""
+def naming_failures(uri: str, refusal: str, fix: str = _FIX) -> Iterator[None]:
+    """Import MLflow, keep it quiet, and give its failures a name of ours, without passwords.
+
+    Parameters and errors are those of :func:`connected`; ``fix`` says what to do where MLflow
+    refuses or does not answer.
+    """
     password = urlsplit(uri).password
 
     def refused(error: Exception) -> str:
@@ -153,11 +161,11 @@ def _named(uri: str, refusal: str) -> Iterator[None]:
                     "the tracking database was made by an older MLflow",
                     fix="back it up, then: mlflow db upgrade URI",
                 ) from error
-            raise RegistryError(refused(error)) from error
+            raise RegistryError(refused(error), fix=fix) from error
         except ModuleNotFoundError as error:
             raise DriverMissing(refused(error), fix=f"pip install {error.name}") from error
         except (sqlalchemy.exc.SQLAlchemyError, OSError) as error:
-            raise RegistryError(refused(error)) from error  # requests' errors are OSErrors
+            raise RegistryError(refused(error), fix=fix) from error  # requests' are OSErrors
 
 
 @contextmanager

@@ -6,8 +6,6 @@ never imports MLflow reads it.
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +14,9 @@ from typing import Any, Final
 
 import orjson
 
+from leadml.registry.clock import spelled
 from leadml.registry.place import check_name
+from leadml.registry.publishing import publish_file
 
 __all__ = ["KNOWN", "Known", "read_known", "write_known"]
 
@@ -50,19 +50,15 @@ def write_known(
     versions: Sequence[Mapping[str, Any]],
     history: Sequence[str],
 ) -> Known:
-    """Keep what the registry says; whole or not at all."""
-    folder = Path(models_dir) / check_name(name)
-    folder.mkdir(parents=True, exist_ok=True)
-    told_at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    known = Known(told_at, tuple(versions), tuple(history))
-    fresh = folder / f".{KNOWN}-{os.getpid()}-{secrets.token_hex(4)}"
-    try:
-        fresh.write_bytes(
-            orjson.dumps({"told_at": told_at, "versions": versions, "history": history})
-        )
-        fresh.replace(folder / KNOWN)
-    finally:
-        fresh.unlink(missing_ok=True)
+    """Keep what the registry says; whole or not at all.
+
+    Raises
+    ------
+    FileUnwritable
+        There is no room, or no right to write there.
+    """
+    known = Known(spelled(datetime.now(UTC)), tuple(versions), tuple(history))
+    publish_file(Path(models_dir) / check_name(name) / KNOWN, orjson.dumps(known))
     return known
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from leadml.registry.packing import pack
 from leadml.registry.place import artifacts_uri
 from leadml.registry.versions import TAG_LENGTH, VERDICT_TAG
 
-__all__ = ["log_monitoring", "log_training"]
+__all__ = ["experiments_of", "log_monitoring", "log_training"]
 
 _PARAM_LENGTH: Final = 500
 _MODEL_PARAM_LENGTH: Final = 250
@@ -104,6 +104,20 @@ def _experiment(client: Any, name: str) -> str:
             if found is None:
                 raise
     return str(found.experiment_id)
+
+
+def experiments_of(client: Any, run_ids: Iterable[str]) -> dict[str, str]:
+    """Ids of the experiments of runs, by run; runs that are gone for good are left out."""
+    from mlflow.exceptions import MlflowException
+
+    found = {}
+    for run_id in filter(None, run_ids):
+        try:
+            found[run_id] = str(client.get_run(run_id).info.experiment_id)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+    return found
 
 
 def _log_model(

@@ -9,30 +9,29 @@ or a whole one.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from leadml.errors import BundleError, RegistryError, VersionUnknown
+from leadml.errors import BundleError, FileUnwritable, RegistryError
 from leadml.registry import runs
 from leadml.registry.aliases import Named
-from leadml.registry.bundle import read_bundle
+from leadml.registry.bundle import read_bundle, verify_bundle
 from leadml.registry.champion import CHAMPION, write_pointer
-from leadml.registry.connecting import connected
+from leadml.registry.connecting import connected, naming_failures, prepare
 from leadml.registry.fetching import download
 from leadml.registry.known import Known, write_known
 from leadml.registry.place import absolute_uri, check_name, sqlite_path
+from leadml.registry.publishing import staged_folder
 from leadml.registry.signing import PublicKeys
-from leadml.registry.succession import champion_before, history_of, move
+from leadml.registry.succession import CHALLENGER, Succession, move, note
 from leadml.registry.trial import remember
-from leadml.registry.versions import VersionInfo, aliases_of, create_version, list_versions, named
+from leadml.registry.versions import VersionInfo, create_version, list_versions, named
 from leadml.registry.writing import copy_bundle
 
-__all__ = ["CHALLENGER", "Moved", "Registered", "Registry"]
-
-CHALLENGER: Final = "challenger"
+__all__ = ["Moved", "Registered", "Registry"]
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ class Registry:
         object.__setattr__(self, "models_dir", Path(self.models_dir))
 
     def _connected(self, refusal: str) -> AbstractContextManager[Any]:
-        return connected(self.tracking_uri, refusal, self.progress)
+        return connected(self.tracking_uri, refusal)
 
     # --- training -------------------------------------------------------------------
 
@@ -134,12 +133,20 @@ class Registry:
             The bundle is damaged.
         ExtraMissing
             MLflow is not installed.
+        FileUnwritable
+            The models folder takes no bundle; nothing is logged then.
         RegistryError
-            MLflow refuses or does not answer; nothing is registered then.
+            MLflow refuses or does not answer; nothing is registered then, or the message
+            names the version that is registered and has no alias yet.
         """
         made = read_bundle(bundle, keys=self.keys)
         name = check_name(name or made.name)
-        with self._connected("refuses the training") as client:
+        files, _ = verify_bundle(bundle, digest=made.digest, keys=self.keys)
+        prepare(self.tracking_uri, self.progress)
+        with (
+            staged_folder(self.models_dir / name, files) as put,
+            self._connected("refuses the training") as client,
+        ):
             self.progress("logging the run in MLflow")
             run_id, model_id = runs.log_training(
                 client,
@@ -153,10 +160,14 @@ class Registry:
             )
             self.progress("registering the version")
             version = create_version(client, name, made, run_id, model_id, facts)
-            folder = self.models_dir / name / version
-            copy_bundle(bundle, folder, digest=made.digest, keys=self.keys)
+            folder = put(version)
             remember(folder.parent, made.digest)  # read and tried here, in no server
-            alias = self._first_alias(client, name, version, made.digest, facts)
+            with naming_failures(
+                self.tracking_uri,
+                f"registered version {version}, but gives it no alias",
+                fix=f"once it answers: leadml models promote {version}",
+            ):
+                alias = self._first_alias(client, name, Named(version, made.digest), facts)
         self._tell(name)
         return Registered(name, version, alias, run_id, made.digest, folder)
 
@@ -181,21 +192,14 @@ class Registry:
         with self._connected("refuses the monitoring") as client:
             return runs.log_monitoring(client, self.experiment, check_name(name), version, told)
 
-    def _first_alias(
-        self, client: Any, name: str, version: str, digest: str, facts: Mapping[str, Any]
-    ) -> str:
-        if facts.get("verdict", {}).get("word") == "no" or aliases_of(client, name).get(CHAMPION):
-            client.set_registered_model_alias(name, CHALLENGER, version)
-            return CHALLENGER
-        move(
-            client,
-            self.models_dir,
-            name,
-            Named(version, digest),
-            "the first version",
-            history_of(client, name),
-        )
-        return CHAMPION
+    def _first_alias(self, client: Any, name: str, made: Named, facts: Mapping[str, Any]) -> str:
+        found = Succession.of(client, name)
+        usable = facts.get("verdict", {}).get("word") != "no"
+        if usable and found.champion is None and move(client, self.models_dir, name, made) == made:
+            note(client, name, made, "the first version", found.past)
+            return CHAMPION
+        client.set_registered_model_alias(name, CHALLENGER, made.version)
+        return CHALLENGER
 
     # --- versions -------------------------------------------------------------------
 
@@ -233,29 +237,27 @@ class Registry:
         ------
         BundleError
             The bundle is damaged; the alias stays.
+        FileUnwritable
+            The models folder cannot be written; the alias stays.
         VersionUnknown
             No such model, version or alias.
         RegistryError
-            MLflow does not answer.
+            MLflow does not answer, or another version was promoted at the same moment.
         """
         with self._connected("does not move the alias") as client:
-            wanted = named(client, name, version)
+            wanted = named(client, check_name(name), version)
             self.fetch(name, wanted.version)
-            aliases = aliases_of(client, name)
-            before = aliases.get(CHAMPION)
-            if before == wanted.version:
+            found = Succession.of(client, name)
+            if found.champion == wanted.version and found.is_noted:
                 write_pointer(self.models_dir, name, wanted)
-                return Moved(
-                    name, wanted.version, champion_before(history_of(client, name), before)
-                )
-            history = history_of(client, name)
-            if before is not None and (not history or history[-1] != before):
-                history.append(before)  # the alias was moved in MLflow itself
-            move(client, self.models_dir, name, wanted, reason, history)
-            if aliases.get(CHALLENGER) == wanted.version:
+                return Moved(name, wanted.version, next(reversed(found.past), None))
+            again = found.champion == wanted.version
+            past = found.past if again else found.whole
+            self._crown(client, name, wanted, reason, past)
+            if found.challenger == wanted.version:
                 client.delete_registered_model_alias(name, CHALLENGER)
         self._tell(name)
-        return Moved(name, wanted.version, before)
+        return Moved(name, wanted.version, next(reversed(past), None))
 
     def rollback(self, name: str, reason: str = "") -> Moved:
         """Give the alias back to the champion before this one.
@@ -266,50 +268,54 @@ class Registry:
         ------
         VersionUnknown
             There is no earlier champion.
-        BundleError, RegistryError
+        BundleError, FileUnwritable, RegistryError
             As :meth:`promote`.
         """
         with self._connected("does not move the alias") as client:
-            before = aliases_of(client, name).get(CHAMPION)
-            history = history_of(client, name)
-            while history and history[-1] == before:
-                history.pop()
-            if not history:
-                raise VersionUnknown(
-                    f"version {before} is the first champion of '{name}', so nothing was before it"
-                    if before
-                    else f"'{name}' has no champion, so nothing was before it",
-                    fix="see: leadml models list; choose one: leadml models promote VERSION",
-                )
-            wanted = named(client, name, history.pop())
+            found = Succession.of(client, check_name(name))
+            wanted, past = found.before(client, name)
             self.fetch(name, wanted.version)
-            move(client, self.models_dir, name, wanted, reason or "rolled back", history)
+            self._crown(client, name, wanted, reason or "rolled back", past)
         self._tell(name)
-        return Moved(name, wanted.version, before)
+        return Moved(name, wanted.version, found.champion)
+
+    def _crown(
+        self, client: Any, name: str, wanted: Named, reason: str, past: Sequence[str]
+    ) -> None:
+        """Make a version whose bundle is here champion, and note it."""
+        holder = move(client, self.models_dir, name, wanted)
+        if holder != wanted:
+            raise RegistryError(
+                f"version {wanted.version} was made champion, and at the same moment "
+                f"somebody made version {holder.version} champion, which it stays",
+                fix="agree which one it shall be, then promote it",
+            )
+        note(client, name, wanted, reason, past)
 
     def tell(self, name: str) -> Known:
         """Write what is registered beside the bundles, for servers without MLflow.
 
         Raises
         ------
+        FileUnwritable
+            The models folder cannot be written.
         RegistryError
             MLflow does not answer.
         """
         found = [info.as_dict() for info in self.versions(name)]
+        if not found:
+            return write_known(self.models_dir, name, [], [])
         with self._connected("does not tell its versions") as client:
-            history = history_of(client, name) if found else []
-            experiments: dict[str, str] = {}
-            for each in found:
-                run_id = str(each.get("run_id", ""))
-                if run_id and run_id not in experiments:
-                    experiments[run_id] = str(client.get_run(run_id).info.experiment_id)
-                if run_id:
-                    each["experiment_id"] = experiments[run_id]
+            experiments = runs.experiments_of(client, {each.get("run_id", "") for each in found})
+            history = Succession.of(client, name).whole
+        for each in found:
+            if each.get("run_id") in experiments:
+                each["experiment_id"] = experiments[each["run_id"]]
         return write_known(self.models_dir, name, found, history)
 
     def _tell(self, name: str) -> None:
         """What was done is done, even where it cannot be told to servers."""
-        with suppress(RegistryError, OSError):
+        with suppress(RegistryError, FileUnwritable):
             self.tell(name)
 
     def fetch(self, name: str, version: str) -> Path:
@@ -319,13 +325,15 @@ class Registry:
         ------
         BundleError
             What MLflow holds is damaged or no bundle; nothing local is changed.
+        FileUnwritable
+            The models folder cannot be written.
         VersionUnknown
             No such model, version or alias.
         RegistryError
             MLflow does not answer.
         """
         with self._connected("does not give the bundle") as client:
-            wanted = named(client, name, version)
+            wanted = named(client, check_name(name), version)
             folder = self.models_dir / name / wanted.version
             if folder.exists():
                 try:

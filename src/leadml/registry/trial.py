@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import secrets
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -22,10 +21,11 @@ import numpy as np
 import orjson
 
 import leadml
-from leadml.errors import BundleError, LeadmlError
+from leadml.errors import BundleError, FileUnwritable, LeadmlError
 from leadml.registry.bundle import read_bundle
 from leadml.registry.child import Child
 from leadml.registry.layout import canonical
+from leadml.registry.publishing import publish_file
 from leadml.registry.signing import PublicKeys
 
 __all__ = ["Limits", "is_proven", "main", "remember", "start"]
@@ -144,13 +144,8 @@ def remember(home: Path, digest: str) -> None:
     """
     mark = _mark(digest)
     kept = [each for each in _remembered(home) if each != mark][-_REMEMBERED:]
-    fresh = home / f".{PROVEN}-{os.getpid()}-{secrets.token_hex(4)}"
-    try:
-        fresh.write_bytes(canonical({"proven": [*kept, mark]}))
-        fresh.replace(home / PROVEN)
-    except OSError:
-        with suppress(OSError):
-            fresh.unlink(missing_ok=True)
+    with suppress(FileUnwritable):
+        publish_file(home / PROVEN, canonical({"proven": [*kept, mark]}))
 
 
 if __name__ == "__main__":

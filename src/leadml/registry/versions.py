@@ -11,8 +11,9 @@ import orjson
 
 import leadml
 from leadml.errors import VersionUnknown
-from leadml.registry.aliases import DIGEST_TAG, Named
+from leadml.registry.aliases import DIGEST_TAG, Named, is_version
 from leadml.registry.bundle import Bundle
+from leadml.registry.clock import spelled
 from leadml.registry.figures import figures_of
 from leadml.registry.layout import canonical
 from leadml.registry.place import artifacts_uri
@@ -23,7 +24,7 @@ __all__ = [
     "TAG_LENGTH",
     "VERDICT_TAG",
     "VersionInfo",
-    "aliases_of",
+    "aliases_in",
     "create_version",
     "list_versions",
     "named",
@@ -122,7 +123,7 @@ def list_versions(client: Any, name: str) -> list[VersionInfo]:
     from mlflow.exceptions import MlflowException
 
     try:
-        aliases = aliases_of(client, name)
+        aliases = aliases_in(client.get_registered_model(name))
     except MlflowException as error:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
             return []
@@ -147,10 +148,9 @@ def _all(client: Any, name: str) -> Iterator[Any]:
         token = page.token or None
 
 
-def aliases_of(client: Any, name: str) -> dict[str, str]:
-    """Numbers of versions by alias."""
-    found = client.get_registered_model(name).aliases
-    return {str(alias): str(version) for alias, version in found.items()}
+def aliases_in(model: Any) -> dict[str, str]:
+    """Numbers of versions by alias, of a registered model as MLflow tells it."""
+    return {str(alias): str(version) for alias, version in model.aliases.items()}
 
 
 def named(client: Any, name: str, version: str) -> Named:
@@ -163,10 +163,12 @@ def named(client: Any, name: str, version: str) -> Named:
     RegistryError
         The version was not registered by leadml.
     """
-    number = version if version.isdecimal() else aliases_of(client, name).get(version)
+    number: str | None = version
+    if not is_version(version):
+        number = aliases_in(client.get_registered_model(name)).get(version)
     if number is None:
         raise VersionUnknown(
-            f"'{name}' has no version or alias '{version[:80]}'", fix="see: leadml models list"
+            f"'{name}' has no version or alias {version[:80]!r}", fix="see: leadml models list"
         )
     found = client.get_model_version(name, number)
     return Named.checked(str(found.version), found.tags.get(DIGEST_TAG))
@@ -178,7 +180,7 @@ def _info(version: Any, aliases: tuple[str, ...]) -> VersionInfo:
     return VersionInfo(
         version=str(version.version),
         aliases=aliases,
-        created_at=created.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        created_at=spelled(created),
         metrics=_headlines(tags.get(_METRICS_TAG, "")),
         verdict=tags.get(VERDICT_TAG, ""),
         run_id=version.run_id or "",

@@ -14,7 +14,7 @@ from leadml.errors import BundleError
 from leadml.registry.bundle import Bundle, read_bundle, verify_bundle
 from leadml.registry.golden import prove_golden
 from leadml.registry.layout import CARD, FORMAT, LIMITS, MANIFEST, canonical, digest_of, seal_of
-from leadml.registry.publishing import publish
+from leadml.registry.publishing import publish_folder
 from leadml.registry.signing import SIGNATURE, PublicKeys, sign
 from leadml.scorecard import Scorecard
 from leadml.thresholds.policy import Policy
@@ -77,8 +77,9 @@ def write_bundle(
         The golden rows do not fit the scorecard, or there are none.
     ConfigError, ExtraMissing
         The key cannot be used, or what signs is not installed.
+    FileUnwritable
+        There is no room, or no right to write there.
     """
-    target = Path(folder)
     prove_golden(scorecard, policy, golden)
     lasting, passing = _split(metrics)
     whole = scorecard.as_dict()
@@ -112,7 +113,7 @@ def write_bundle(
             )
     if signing_key is not None:
         files[SIGNATURE] = sign(files, signing_key)
-    publish(target, files)
+    publish_folder(Path(folder), files)
     return digest_of(manifest)
 
 
@@ -131,11 +132,13 @@ def copy_bundle(
     ------
     BundleError, BundleRejected, BundleUnsigned
         As :func:`read_bundle`.
+    FileUnwritable
+        There is no room, or no right to write there.
     """
-    read_bundle(source, digest=digest, keys=keys)
-    data, _ = verify_bundle(source, digest=digest, keys=keys)
-    publish(Path(target), data)
-    return read_bundle(target, digest=digest, keys=keys)
+    made = read_bundle(source, digest=digest, keys=keys)
+    files, _ = verify_bundle(source, digest=made.digest, keys=keys)
+    publish_folder(Path(target), files)
+    return read_bundle(target, digest=made.digest, keys=keys)
 
 
 def _split(facts: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
