@@ -78,30 +78,8 @@ def facts_of(
     tested_with
         How far back the model of a forward test learned.
     """
-    config, labels, selection = plan.config, plan.labels, plan.selection
-    known = labels.converted[labels.known]
-    scorecard = model.scorecard
+    config, labels, scorecard = plan.config, plan.labels, model.scorecard
     contributions = Scorer(scorecard).frame(rows).contributions
-    data: dict[str, Any] = {
-        "source": str(frame.attrs.get("source", "a table in memory")),
-        "digest": str(frame.attrs.get("digest", "")),
-        "n_rows": len(frame),
-        "n_leads": len(known),
-        "n_conversions": int(known.sum()),
-        "base_rate": float(known.mean()),
-        **_order(frame, config, labels),
-        "target": labels.target,
-        "positive": labels.positive,
-        "dropped": [{"column": name, "reason": reason} for name, reason in selection.dropped],
-        "leads_per_week": cohort.leads_per_week,
-        "leads_per_week_known": cohort.leads_per_week_known,
-    }
-    maturity: dict[str, Any] = {
-        "n_mature": len(known),
-        "n_unknown": int(len(frame) - len(known)),
-        "n_immature": labels.n_immature,
-        "n_conversions": int(known.sum()),
-    }
     facts: dict[str, Any] = {
         "model": {
             "name": config.name,
@@ -111,8 +89,7 @@ def facts_of(
             "seed": config.seed,
         },
         "config": config.as_dict(),
-        "data": data,
-        "labels": maturity,
+        **_table(frame, plan, cohort),
         "protocol": {
             "name": protocol.name,
             "kind": protocol.kind,
@@ -153,6 +130,36 @@ def facts_of(
     if labels.created_s is not None:
         _add_times(facts, labels, tested)
     return facts
+
+
+def _table(frame: pd.DataFrame, plan: Plan, cohort: Cohort) -> dict[str, Any]:
+    """``data`` and ``labels``: what the table held, and how ripe it was."""
+    labels = plan.labels
+    known = labels.converted[labels.known]
+    return {
+        "data": {
+            "source": str(frame.attrs.get("source", "a table in memory")),
+            "digest": str(frame.attrs.get("digest", "")),
+            "n_rows": len(frame),
+            "n_leads": len(known),
+            "n_conversions": int(known.sum()),
+            "base_rate": float(known.mean()),
+            **_order(frame, plan.config, labels),
+            "target": labels.target,
+            "positive": labels.positive,
+            "dropped": [
+                {"column": name, "reason": reason} for name, reason in plan.selection.dropped
+            ],
+            "leads_per_week": cohort.leads_per_week,
+            "leads_per_week_known": cohort.leads_per_week_known,
+        },
+        "labels": {
+            "n_mature": len(known),
+            "n_unknown": int(len(frame) - len(known)),
+            "n_immature": labels.n_immature,
+            "n_conversions": int(known.sum()),
+        },
+    }
 
 
 def _for_whom(
