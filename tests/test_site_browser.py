@@ -304,7 +304,7 @@ def faults(browser: Any, address: str, width: int, scheme: str) -> list[str]:
         browser, address, viewport={"width": width, "height": 900}, color_scheme=scheme
     )
     found = []
-    for path in (*PAGES, "/leads?stage=all&q=nothingatall", "/lead?id=nobody", "/sign-in"):
+    for path in (*PAGES, "/leads?stage=all&q=nothingatall", "/lead?id=nobody", "/lost", "/account"):
         page = watched.go(path)
         page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
         for fault in axe.Axe().run(page).response["violations"]:
@@ -467,6 +467,8 @@ def learned(
         leads = read_table(str(path)).iloc[::5].drop(columns="duration")
         leads.to_csv(folder / "bank.csv", index=False)
         leadml.learning.train(str(folder / "bank.csv"), {"target": "y"})
+        leads.iloc[::3].to_csv(folder / "fewer.csv", index=False)
+        leadml.learning.train(str(folder / "fewer.csv"), {"target": "y", "seed": 2})
         fields = leads.drop(columns="y").head(60).to_dict("records")
         serving = Serving.of(settings, trial=False)
         with serve(settings, serving) as address:
@@ -500,3 +502,40 @@ def test_pages_of_learned_models_are_quiet_and_true(browser: Any, learned: str) 
         assert watched.said == []
         assert watched.strayed == []
         watched.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("learned", ["bank"], indirect=True)
+def test_promoting_a_learned_version_moves_the_alias_in_mlflow(browser: Any, learned: str) -> None:
+    """On real data the challenger of a real MLflow is promoted, serves, and is taken back."""
+    from mlflow import MlflowClient
+
+    command = httpx.get(f"{learned}/model?format=json").json()["run"]["command"]
+    client = MlflowClient(command.partition("--backend-store-uri ")[2])
+    watched = Watched(browser, learned, viewport={"width": 390, "height": 844})
+
+    def serving(version: str) -> None:
+        named = client.get_model_version_by_alias("leads", "champion")
+        assert str(named.version) == version
+        ready = httpx.get(f"{learned}/health/ready").json()
+        assert ready["model_version"] == f"leads@{version}"
+
+    serving("1")
+    page = watched.go("/versions")
+    page.select_option("#version", "2")
+    page.fill("#reason", "tried by hand")
+    overrule = page.locator("[name=overrule]")
+    if overrule.count():
+        overrule.check()
+    page.dblclick("#promote button[type=submit]")
+    page.wait_for_selector(".flash")
+    assert "Version 2 is the champion" in page.inner_text(".flash")
+    serving("2")
+    assert "tried by hand" in page.inner_text(".versions tr.us")
+    page = watched.go("/versions")
+    page.fill("#back", "worse by hand")
+    page.click("#rollback button[type=submit]")
+    page.wait_for_selector(".flash")
+    serving("1")
+    assert watched.said == []
+    watched.close()
