@@ -6,6 +6,9 @@ import asyncio
 import csv
 import io
 import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -290,3 +293,15 @@ def test_progress_is_plain_json(settings: Settings, tmp_path: Path) -> None:
     write_json(tmp_path / "progress", {"rows": 3})
     assert json.loads((tmp_path / "progress").read_text()) == {"rows": 3}
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["progress"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can be told which process to end")
+def test_job_is_what_ends_where_memory_runs_out() -> None:
+    """The process of a job offers itself to the kernel, and leaves the processor to others."""
+    said = (
+        "import os, pathlib, leadml.service.scoring_job as job; job._come_last();"
+        "print(pathlib.Path('/proc/self/oom_score_adj').read_text().strip(), os.nice(0))"
+    )
+    before = os.nice(0)
+    told = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["1000", str(min(19, before + 5))]

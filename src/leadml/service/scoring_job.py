@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -36,7 +37,7 @@ def run(home: Path) -> None:
             fcntl.flock(lock, fcntl.LOCK_EX)
         if (home / "end").exists():
             return
-        os.nice(5)  # a request comes first
+        _come_last()
         try:
             _score(home)
             end: dict[str, Any] = {"state": "done"}
@@ -47,6 +48,13 @@ def run(home: Path) -> None:
             end = {"state": "failed", "error": full.as_dict()}
         write_json(home / "end", {**end, "finished_at": now()})
         (home / "input").unlink(missing_ok=True)  # personal data is not kept longer than needed
+
+
+def _come_last() -> None:
+    """A request comes first; and where memory runs out the job ends, not the server."""
+    os.nice(5)
+    with contextlib.suppress(OSError):  # only Linux has it
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
 
 
 def _score(home: Path) -> None:
