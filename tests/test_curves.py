@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leadml.evaluation.curves import by_group, calibration, captured_at, gains, score_bands
+from leadml.evaluation.curves import by_group, calibration, gains, score_bands
 
 LEADS = st.lists(st.tuples(st.booleans(), st.integers(0, 50)), min_size=1, max_size=80)
 
@@ -65,15 +65,6 @@ def test_calibration_groups_hold_every_lead_once(rows, bins):
     for point in points:
         assert point["low"] <= point["observed"] <= point["high"]
         assert point["from"] - 1e-12 <= point["predicted"] <= point["to"] + 1e-12
-
-
-def test_capture_at_capacity():
-    """The best 2 of 4 leads hold both conversions; a capacity beyond the leads is all of them."""
-    y, p = [0, 1, 1, 0], [0.1, 0.9, 0.8, 0.2]
-    found = captured_at(y, p, 2)
-    assert (found["conversions"], found["share"], found["precision"]) == (2.0, 1.0, 1.0)
-    assert captured_at(y, p, 99)["k"] == 4.0
-    assert captured_at(y, p, 0)["precision"] == 0.0
 
 
 def test_groups_are_judged_only_with_enough_conversions():

@@ -97,7 +97,6 @@ _BY_EMAIL: Final = (2, 3)
 
 _AT_SCORING: Final = (*(event[4] for event in _EVENTS), "days_since_last_visit", "devices_used_90d")
 _AFTER: Final = ("last_activity", "call_duration_s", "lead_quality")
-_PERSONAL: Final = ("email", "phone")
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from leadml.evaluation.metrics import SHOWN_FROM, Floats, checked, roc_auc_of, share_in_top
 from leadml.leads.estimate import wilson
 
-__all__ = ["GAINS_AT", "by_group", "calibration", "captured_at", "gains", "score_bands"]
+__all__ = ["GAINS_AT", "by_group", "calibration", "gains", "score_bands"]
 
 GAINS_AT: Final = (0.01, 0.02, 0.05, *(round(i / 20, 2) for i in range(2, 21)))
 """Shares of the leads at which gains are told."""
@@ -84,37 +84,6 @@ def calibration(y: ArrayLike, probability: ArrayLike, bins: int = 10) -> list[di
         points.append(_promise(y_[start:end], p[start:end]))
         start = end
     return points
-
-
-def captured_at(y: ArrayLike, probability: ArrayLike, k: float) -> dict[str, float]:
-    """Conversions among the ``k`` leads with the highest probability.
-
-    Ties at the edge count in proportion, as if picked at random.
-
-    Returns
-    -------
-    dict
-        ``k`` (at most n), ``conversions`` (expected where ties were cut), ``precision``
-        with ``precision_low`` / ``precision_high``, ``share`` of all conversions with
-        ``low`` / ``high`` (95 %, Wilson).
-    """
-    y_, p = checked(y, probability)
-    k = float(min(max(k, 0.0), y_.size))
-    total = float(y_.sum())
-    share = share_in_top(y_, p, k / y_.size)
-    found = share * total
-    low, high = wilson(found, total)
-    precision_low, precision_high = wilson(found, k)
-    return {
-        "k": k,
-        "conversions": found,
-        "precision": found / k if k else 0.0,
-        "precision_low": precision_low,
-        "precision_high": precision_high,
-        "share": share,
-        "low": low,
-        "high": high,
-    }
 
 
 def by_group(

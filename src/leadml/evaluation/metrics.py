@@ -25,7 +25,6 @@ __all__ = [
     "Estimate",
     "Metrics",
     "PairedDifference",
-    "brier_of",
     "calibration_fit",
     "checked",
     "ece_of",
@@ -300,11 +299,6 @@ def log_losses(y: Floats, probability: Floats) -> Floats:
     """Negative log-likelihood per row (natural log), shape (n,)."""
     p = np.clip(probability, _FLOOR, 1 - _FLOOR)
     return np.asarray(-np.where(y == 1, np.log(p), np.log1p(-p)), dtype=np.float64)
-
-
-def brier_of(y: Floats, probability: Floats) -> float:
-    """Mean squared error of the probabilities."""
-    return float(np.mean((probability - y) ** 2))
 
 
 def ece_of(y: ArrayLike, probability: ArrayLike, bins: int = ECE_BINS) -> float:

@@ -93,8 +93,7 @@ def compile_scorecard(schema: Schema, mixture: Mixture, encoded: Encoded) -> Sco
         main[i] -= mean
         base += mean
     tables = tuple(
-        _table(schema, i, bins[i], merged[i], main[i], slope[i], clip[i], share[i])
-        for i in range(len(bins))
+        _table(bins[i], merged[i], main[i], slope[i], clip[i], share[i]) for i in range(len(bins))
     )
     kept = sorted(key for key, cells in pairs.items() if cells.any())
     return Scorecard(
@@ -276,8 +275,6 @@ def _purify(main: list[Floats], pairs: dict[tuple[int, int], Floats], share: lis
 
 
 def _table(
-    schema: Schema,
-    i: int,
     bins: _Bins,
     merged: NDArray[np.intp],
     level: Floats,

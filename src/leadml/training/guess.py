@@ -205,7 +205,7 @@ class _Guesser:
             elif name in ids:
                 plan = ColumnPlan(role=Role.ID)
             else:
-                plan = self._plan(name, won)
+                plan = self._plan(name)
             columns[name] = plan
             learns = plan.role is not None and plan.role.learns
             if learns and won is not None and plan.availability is not Availability.AFTER:
@@ -397,7 +397,7 @@ class _Guesser:
 
     # --- everything else ----------------------------------------------------------------
 
-    def _plan(self, name: str, won: Mask | None) -> ColumnPlan:
+    def _plan(self, name: str) -> ColumnPlan:
         words = words_of(name)
         after = speaks_of_after(words)
         reason = self._useless(name, words)

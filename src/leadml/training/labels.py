@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -385,8 +385,3 @@ def _refuse_hopeless(labels: Labels) -> None:
             + ("a shorter --horizon-days, " if labels.horizon_days else "")
             + "or name another outcome such as accepted by sales",
         )
-
-
-def horizon_seconds(labels: Labels) -> float:
-    """The horizon in seconds, 0 where none is known."""
-    return timedelta(days=labels.horizon_days or 0).total_seconds()
