@@ -6,16 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
-from leadml.cli.console import NEEDS_LOOK, AsJson, failing_in_one_sentence, say, tell
+from leadml.cli.console import NEEDS_LOOK, AsJson, failing_in_one_sentence, group, say, tell
 from leadml.cli.memory import opened_store
 
 __all__ = ["app"]
 
-app = typer.Typer(
-    help="Read the audit log; see whether somebody edited it.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = group("Read the audit log; see whether somebody edited it.")
 
 
 @app.command("list")

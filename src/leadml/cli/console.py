@@ -26,6 +26,7 @@ __all__ = [
     "Steps",
     "answer",
     "failing_in_one_sentence",
+    "group",
     "interval",
     "lines_of",
     "say",
@@ -50,6 +51,13 @@ NOT_WRITABLE = {
 }
 
 Work = Callable[["Leadml", "Steps"], dict[str, Any]]
+
+
+def group(what: str) -> typer.Typer:
+    """Commands under one word, told in a line; without one of them they are listed."""
+    commands = typer.Typer(help=what, no_args_is_help=True, rich_markup_mode=None)
+    commands.callback()(lambda: None)  # a single command stays under its word
+    return commands
 
 
 def say(text: str = "") -> None:

@@ -7,16 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from leadml.cli.console import AsJson, answer, say
+from leadml.cli.console import AsJson, answer, group, say
 
 __all__ = ["app", "simulate"]
 
 
-app = typer.Typer(
-    help="Bring real public lead data, checked by digest.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = group("Bring real public lead data, checked by digest.")
 
 
 @app.command("list")

@@ -10,16 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from leadml.cli.console import AsJson, failing_in_one_sentence, say, tell, warn
+from leadml.cli.console import AsJson, failing_in_one_sentence, group, say, tell, warn
 
 if TYPE_CHECKING:
     from leadml.service.handoff import Handoff
 
 __all__ = ["app", "deliver"]
 
-app = typer.Typer(
-    help="Tell other systems what happens to leads.", no_args_is_help=True, rich_markup_mode=None
-)
+app = group("Tell other systems what happens to leads.")
 
 BY = "cli"
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from leadml.cli.console import AsJson, failing_in_one_sentence, say, tell, warn
+from leadml.cli.console import AsJson, failing_in_one_sentence, group, say, tell, warn
 from leadml.cli.memory import opened_store
 
 if TYPE_CHECKING:
@@ -14,11 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(
-    help="Make, list, rotate, revoke the keys of callers.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = group("Make, list, rotate, revoke the keys of callers.")
 
 Prefix = Annotated[str, typer.Argument(help="The key's prefix, as `leadml keys list` shows it.")]
 

@@ -8,21 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from leadml.cli.console import AsJson, answer, say
+from leadml.cli.console import AsJson, answer, group, say
 
 __all__ = ["app", "bring"]
 
 
-app = typer.Typer(
-    help="Take what became of leads out of the memory.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-
-
-@app.callback()
-def outcomes() -> None:
-    """Take what became of leads out of the memory."""
+app = group("Take what became of leads out of the memory.")
 
 
 @app.command("export")

@@ -8,18 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
-from leadml.cli.console import AsJson, answer, say
+from leadml.cli.console import AsJson, answer, group, say
 from leadml.cli.learning import show_training
 
 __all__ = ["app"]
 
 Version = Annotated[str, typer.Argument(help="Version number, such as 3, or an alias.")]
 
-app = typer.Typer(
-    help="List, show, edit, promote and roll back registered versions.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = group("List, show, edit, promote and roll back registered versions.")
 
 
 @app.command("list")

@@ -7,14 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from leadml.cli.console import AsJson, failing_in_one_sentence, say, tell
+from leadml.cli.console import AsJson, failing_in_one_sentence, group, say, tell
 from leadml.cli.memory import opened_store
 
 __all__ = ["app"]
 
-app = typer.Typer(
-    help="Let people sign in to the pages.", no_args_is_help=True, rich_markup_mode=None
-)
+app = group("Let people sign in to the pages.")
 
 Name = Annotated[str, typer.Argument(help="Their name, such as an e-mail address.")]
 FromStdin = Annotated[

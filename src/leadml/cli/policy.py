@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from leadml.cli.console import AsJson, answer, interval, lines_of, say
+from leadml.cli.console import AsJson, answer, group, interval, lines_of, say
 
 if TYPE_CHECKING:
     from leadml.cli.console import Steps
@@ -15,11 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(
-    help="See, try and change who is proposed to sales.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = group("See, try and change who is proposed to sales.")
 
 FIGURES: Final = (
     *("capacity_per_week", "sql_capacity_per_week", "mql_precision", "sql_precision"),

@@ -7,18 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from leadml.cli.console import AsJson, failing_in_one_sentence, say, tell
+from leadml.cli.console import AsJson, failing_in_one_sentence, group, say, tell
 
 __all__ = ["app"]
 
-app = typer.Typer(
-    help="Make the keys that sign models.", no_args_is_help=True, rich_markup_mode=None
-)
-
-
-@app.callback()
-def signing_key() -> None:
-    """Make the keys that sign models."""
+app = group("Make the keys that sign models.")
 
 
 @app.command("create")
