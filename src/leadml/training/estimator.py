@@ -141,43 +141,8 @@ class LeadScorer(ClassifierMixin, BaseEstimator):
             A direction was given to what is no column of numbers, or ``drift`` is no choice.
         """
         frame = _frame(X)
-        outcome = np.asarray(y)
-        if outcome.ndim == 2 and outcome.shape[1] == 1:
-            outcome = outcome[:, 0]
-        if outcome.shape != (len(frame),):
-            raise OutcomeInvalid(
-                f"there are {len(frame)} leads but outcomes of shape {outcome.shape}",
-                fix="give one outcome for each lead",
-            )
-        if not len(frame):
-            raise TableEmpty("there are no leads to learn from", fix="give one row for each lead")
+        outcome = self._outcome(y, len(frame))
         _refuse_twins(frame)
-        if pd.isna(outcome).any():
-            raise OutcomeInvalid(
-                "some outcomes are missing",
-                rows=(np.flatnonzero(pd.isna(outcome)) + 1).tolist(),
-                fix="leave leads with unknown outcome out of the training rows",
-            )
-        check_classification_targets(outcome)
-        self.classes_, codes = np.unique(outcome, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise TargetOneClass(
-                f"every outcome is {self.classes_[0]}; there is nothing to learn",
-                fix="bring leads of both kinds",
-            )
-        if len(self.classes_) > 2:
-            raise OutcomeInvalid(
-                f"the outcome has {len(self.classes_)} classes",
-                fix="reduce it to converted or not converted",
-            )
-        first = self._positive_place() == 0
-        self.positive_ = self.classes_[0 if first else 1]
-        if first:
-            warnings.warn(
-                f"'{self.positive_}' counts as conversion and sorts first: its chance is "
-                "predict_proba(X)[:, 0], or chance(X)",
-                stacklevel=2,
-            )
         self.feature_names_in_ = np.array([str(name) for name in frame.columns], dtype=object)
         self.n_features_in_ = len(self.feature_names_in_)
         roles = {name: Role(role) for name, role in (self.roles or {}).items()}
@@ -185,15 +150,17 @@ class LeadScorer(ClassifierMixin, BaseEstimator):
         schema = Schema(columns_of(frame, frame.columns, hints, rare_below=self.rare_below))
         encoded = encode(schema, frame)
         self._refuse_directions(schema)
-        y = (codes == (0 if first else 1)).astype(np.float64)
         seed = self._seed()
-        drift = self._drifts(y)
+        drift = self._drifts(outcome)
         self.searched_ = None
-        if self.search_seconds is not None and min(y.sum(), (1 - y).sum()) >= BASE_RATE_ONLY:
+        if (
+            self.search_seconds is not None
+            and min(outcome.sum(), (1 - outcome).sum()) >= BASE_RATE_ONLY
+        ):
             self.searched_ = search(
                 schema,
                 encoded,
-                y,
+                outcome,
                 self.search_seconds,
                 seed=seed,
                 jobs=self.n_jobs,
@@ -202,7 +169,7 @@ class LeadScorer(ClassifierMixin, BaseEstimator):
         learned = learn(
             schema,
             encoded,
-            y,
+            outcome,
             seed=seed,
             folds=self.folds,
             jobs=self.n_jobs,
@@ -269,6 +236,46 @@ class LeadScorer(ClassifierMixin, BaseEstimator):
             "reasons": texts,
             "score": batch.score,
         }
+
+    def _outcome(self, y: Any, n: int) -> NDArray[np.float64]:
+        """What counts as conversion is found out; 1 converted, 0 not, shape (n,)."""
+        outcome = np.asarray(y)
+        if outcome.ndim == 2 and outcome.shape[1] == 1:
+            outcome = outcome[:, 0]
+        if outcome.shape != (n,):
+            raise OutcomeInvalid(
+                f"there are {n} leads but outcomes of shape {outcome.shape}",
+                fix="give one outcome for each lead",
+            )
+        if not n:
+            raise TableEmpty("there are no leads to learn from", fix="give one row for each lead")
+        if pd.isna(outcome).any():
+            raise OutcomeInvalid(
+                "some outcomes are missing",
+                rows=(np.flatnonzero(pd.isna(outcome)) + 1).tolist(),
+                fix="leave leads with unknown outcome out of the training rows",
+            )
+        check_classification_targets(outcome)
+        self.classes_, codes = np.unique(outcome, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise TargetOneClass(
+                f"every outcome is {self.classes_[0]}; there is nothing to learn",
+                fix="bring leads of both kinds",
+            )
+        if len(self.classes_) > 2:
+            raise OutcomeInvalid(
+                f"the outcome has {len(self.classes_)} classes",
+                fix="reduce it to converted or not converted",
+            )
+        first = self._positive_place() == 0
+        self.positive_ = self.classes_[0 if first else 1]
+        if first:
+            warnings.warn(
+                f"'{self.positive_}' counts as conversion and sorts first: its chance is "
+                "predict_proba(X)[:, 0], or chance(X)",
+                stacklevel=3,
+            )
+        return (codes == (0 if first else 1)).astype(np.float64)
 
     def _positive_place(self) -> int:
         """Which of the two classes counts as conversion."""
