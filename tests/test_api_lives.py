@@ -523,6 +523,7 @@ def test_parallel_retries_have_one_effect(anywhere: TestClient, n_keys: int) -> 
                 answers[number].add(found.text)
                 return
             assert found.json()["code"] == "request_in_flight"
+            assert found.headers["retry-after"] == "1"
 
     def sender(turn: int) -> None:
         for number in range(n_keys):

@@ -619,6 +619,7 @@ class RequestInFlight(RequestError):
     code = "request_in_flight"
     title = "The same request is still in flight"
     status = 409
+    retry_after_s = 1
 
 
 class IdempotencyKeyReused(RequestError):

@@ -76,11 +76,11 @@ async def send_problem(
 ) -> None:
     """Answer with a problem document; 413 and 408 also close the connection.
 
-    A 429 and a 503 tell when to come back, a 401 how to say who asks.
+    A 429, a 503 and a request in flight tell when to come back, a 401 how to say who asks.
     """
     more = list(headers)
-    if error.status in (429, 503):
-        after_s = error.retry_after_s or RETRY_AFTER_S
+    after_s = error.retry_after_s or (RETRY_AFTER_S if error.status in (429, 503) else 0)
+    if after_s:
         more.append((b"retry-after", str(after_s).encode()))
     if error.status == 401:
         more.append((b"www-authenticate", CHALLENGE))
