@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -19,7 +20,7 @@ def answer(status: int, body: Any = None, **headers: str) -> Answer:
     return Answer(status, {"content-type": "application/json", **named}, content)
 
 
-class Crm:
+class Crm(ABC):
     """What all of them have: records, a token, a limit of calls in a while."""
 
     token = "crm-token-1"
@@ -41,7 +42,7 @@ class Crm:
             self.times.popleft()
         if self.is_public(call):
             return self.act(call)
-        if call.headers.get("authorization") != f"Bearer {self.token}":
+        if not self.is_known(call):
             return self.unauthorized()
         if len(self.times) >= self.limit:
             return self.too_many()
@@ -51,14 +52,20 @@ class Crm:
     def is_public(self, call: Call) -> bool:
         return False
 
+    def is_known(self, call: Call) -> bool:
+        return call.headers.get("authorization") == f"Bearer {self.token}"
+
+    @abstractmethod
     def act(self, call: Call) -> Answer:
-        raise NotImplementedError
+        """Answer a call that came with the right token, within the limit."""
 
+    @abstractmethod
     def unauthorized(self) -> Answer:
-        raise NotImplementedError
+        """Answer a call without the right token."""
 
+    @abstractmethod
     def too_many(self) -> Answer:
-        raise NotImplementedError
+        """Answer a call above the limit."""
 
     def __enter__(self) -> Any:
         return self
@@ -252,15 +259,16 @@ class Slack(Crm):
         self.messages: list[str] = []
         self.url += "/services/T0/B0/secret"
 
-    def behave(self, call: Call) -> Answer:
-        now = time.monotonic()
-        while self.times and self.times[0] < now - self.window_s:
-            self.times.popleft()
-        if call.path != "/services/T0/B0/secret":
-            return Answer(403, {}, b"invalid_token")
-        if len(self.times) >= self.limit:
-            return Answer(429, {"retry-after": "1"}, b"rate_limited")
-        self.times.append(now)
+    def is_known(self, call: Call) -> bool:
+        return call.path == "/services/T0/B0/secret"
+
+    def unauthorized(self) -> Answer:
+        return Answer(403, {}, b"invalid_token")
+
+    def too_many(self) -> Answer:
+        return Answer(429, {"retry-after": "1"}, b"rate_limited")
+
+    def act(self, call: Call) -> Answer:
         if not call.json.get("text") or len(call.json["blocks"][0]["text"]["text"]) > 3000:
             return Answer(400, {}, b"invalid_blocks")
         self.messages.append(call.json["blocks"][0]["text"]["text"])

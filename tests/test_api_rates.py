@@ -94,16 +94,18 @@ def test_at_most_one_percent_more_passes_under_load(limited: tuple[str, list[str
 def test_headers_tell_what_is_left(limited: tuple[str, list[str]]) -> None:
     """Every answer to a key names the policy and the rest; 429 says when to come back."""
     address, keys = limited
-    time.sleep(1.05)
-    seen = []
+    seen: list[tuple[int, str]] = []
     with httpx.Client(base_url=address, headers={"X-API-Key": keys[0]}) as client:
-        for _ in range(LIMIT * 3):
-            answer = client.post("/v1/score?record=false", json=LEAD)
-            assert answer.headers["ratelimit-policy"] == f'"key";q={LIMIT};w=1'
-            seen.append((answer.status_code, answer.headers["ratelimit"]))
+        for _ in range(10):  # again where the machine was too busy to be fast
+            time.sleep(1.05)
+            seen.clear()
+            for _ in range(LIMIT + 1):
+                answer = client.post("/v1/score?record=false", json=LEAD)
+                assert answer.headers["ratelimit-policy"] == f'"key";q={LIMIT};w=1'
+                seen.append((answer.status_code, answer.headers["ratelimit"]))
             if answer.status_code == 429:
-                assert answer.headers["retry-after"] == "1"
                 break
+        assert answer.headers["retry-after"] == "1"
         assert seen[0] == (200, f'"key";r={LIMIT - 1};t=1')
         assert seen[-1] == (429, '"key";r=0;t=1')
         time.sleep(float(answer.headers["retry-after"]))

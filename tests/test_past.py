@@ -63,7 +63,7 @@ def test_nobody_waits_for_a_recount(counts: Past, monkeypatch: pytest.MonkeyPatc
     started.wait(10)
     begin = time.monotonic()
     assert counts.once("a", lambda: "mine") == "new"
-    assert time.monotonic() - begin < 1
+    assert time.monotonic() - begin < 5
     go.set()
     again.join()
 

@@ -12,6 +12,7 @@ from leadml.cli.app import app
 from leadml.service.learning import is_unchanged, rival_of
 from leadml.settings import Settings
 from leadml.training.config import TrainConfig
+from tests import tracked
 
 
 def run(*words: str) -> tuple[int, str]:
@@ -25,7 +26,9 @@ def test_unchanged_data_make_no_new_version(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.chdir(tmp_path)
     frame, y = table(260)
     frame.assign(won=np.where(y > 0, "yes", "no")).to_csv("leads.csv", index=False)
-    assert run("train", "leads.csv", "--target", "won")[0] == 0
+    Path("leadml.toml").write_text('target = "won"\nfolds = 2\n', "utf-8")
+    tracked.template(tmp_path)
+    assert run("train", "leads.csv", "--config", "leadml.toml")[0] == 0
     code, said = run("retrain", "leads.csv", "--json")
     assert code == 0
     assert '"nothing_new":true' in said.replace(" ", "")

@@ -89,7 +89,7 @@ def test_many_erasures_share_one_scrub(store):
     assert store.scrub()
     start = time.perf_counter()
     assert store.scrub()
-    assert time.perf_counter() - start < 0.5
+    assert time.perf_counter() - start < 2
 
 
 def test_a_scrub_waits_for_readers_and_says_when_it_could_not(tmp_path):

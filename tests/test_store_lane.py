@@ -93,7 +93,7 @@ def test_a_stuck_write_refuses_the_next_at_once(database_url):
     start = time.monotonic()
     with pytest.raises(StoreUnavailable, match="stalled"):
         store.record_decisions([decision("L1")])
-    assert time.monotonic() - start < 0.5
+    assert time.monotonic() - start < 2
     go.set()
     store.close()
 

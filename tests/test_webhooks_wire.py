@@ -74,7 +74,7 @@ def test_a_call_ends_in_time(wire, fault):
         start = time.monotonic()
         with pytest.raises(CallFailed, match="in time"):
             wire.call("POST", there.url)
-        assert time.monotonic() - start < 1.5
+        assert time.monotonic() - start < 4
 
 
 def test_many_calls_together_end_in_time(wire):
@@ -84,7 +84,7 @@ def test_many_calls_together_end_in_time(wire):
         for _ in range(3):
             with pytest.raises(CallFailed):
                 wire.call("POST", there.url)
-        assert time.monotonic() - start < 1.5
+        assert time.monotonic() - start < 4
         assert len(there.calls) == 1
 
 

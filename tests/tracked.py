@@ -38,13 +38,35 @@ def registry(folder: Path) -> Registry:
 
 
 @cache
-def _trained() -> tempfile.TemporaryDirectory[str]:
-    """Three versions, the first one champion; made once in a run of the tests."""
+def _trained(*bases: float) -> tempfile.TemporaryDirectory[str]:
+    """Versions with these bases, the first one champion; made once in a run of the tests."""
     folder = tempfile.TemporaryDirectory()
     made = registry(Path(folder.name))
-    for base in (-2.0, -1.5, -1.0):
+    for base in bases:
         train(made, base)
     return folder
+
+
+_PLACES = (
+    ("experiments", "artifact_location"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+    ("runs", "artifact_uri"),
+)
+"""Where MLflow's database names the folder of artefacts."""
+
+
+def with_two(folder: Path) -> Registry:
+    """A registry in ``folder`` with two versions, the first one champion."""
+    source = Path(_trained(-2.0, -1.5).name)
+    shutil.copytree(source, folder, dirs_exist_ok=True)
+    with closing(sqlite3.connect(folder / "mlflow.db")) as connection, connection:
+        for table, column in _PLACES:
+            connection.execute(
+                f"UPDATE {table} SET {column} = replace({column}, ?, ?)", (str(source), str(folder))
+            )
+    return Registry(f"sqlite:///{folder / 'mlflow.db'}", folder / "models")
 
 
 def with_three(folder: Path) -> Registry:
@@ -52,7 +74,7 @@ def with_three(folder: Path) -> Registry:
 
     Their artefacts are shared with other tests: read them, never change them.
     """
-    source = Path(_trained().name)
+    source = Path(_trained(-2.0, -1.5, -1.0).name)
     shutil.copy(source / "mlflow.db", folder / "mlflow.db")
     shutil.copytree(source / "models", folder / "models")
     return Registry(f"sqlite:///{folder / 'mlflow.db'}", folder / "models")
