@@ -26,7 +26,7 @@ READY := .venv/.ready
 READY_DEV := .venv/.ready-dev
 READY_BENCH := .venv/.ready-bench
 
-.PHONY: help setup format check test test-long browser demo serve bench bench-scoring bench-serving bench-learning bench-pages soak crm test-clients clean
+.PHONY: help setup format check test test-long browser demo serve bench bench-scoring bench-serving bench-recording bench-learning bench-pages soak crm test-clients clean
 
 help:  ## Print this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
