@@ -29,15 +29,15 @@ from pathlib import Path
 from typing import IO, Any, Final, Literal
 
 from leadml.errors import Internal, JobNotDone, JobUnknown, Overloaded
+from leadml.registry.clock import spelled
 from leadml.settings import Settings
 
-__all__ = ["ATTEMPTS", "ROW_ERRORS_SHOWN", "Asked", "Jobs", "Upload", "read_json", "write_json"]
+__all__ = ["ATTEMPTS", "ROW_ERRORS_SHOWN", "Jobs", "Upload", "now", "read_json", "write_json"]
 
 ATTEMPTS: Final = 3
 """A job whose process died so often without a word is given up."""
 
 ROW_ERRORS_SHOWN: Final = 20
-Asked = Mapping[str, Any]
 
 _ID: Final = re.compile(r"job_[A-Za-z0-9]{16}")
 _CHILD: Final = "leadml.service.scoring_job"
@@ -64,7 +64,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def now() -> str:
     """The time, UTC, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return spelled(datetime.now(UTC))
 
 
 class Upload:
@@ -83,7 +83,7 @@ class Upload:
         self._file.write(part)
         self.size += len(part)
 
-    def finish(self, asked: Asked) -> str:
+    def finish(self, asked: Mapping[str, Any]) -> str:
         """Make the job known; gives its id."""
         self._file.flush()
         os.fsync(self._file.fileno())

@@ -16,10 +16,10 @@ import numpy as np
 
 from leadml.errors import LeadmlError
 from leadml.leads.vocabulary import Outcome
+from leadml.registry.clock import spelled
 from leadml.service.memory import Memory
 from leadml.service.serving import Served
 from leadml.store import Followed
-from leadml.store.records import moment_of_us
 from leadml.thresholds import Cohort
 
 __all__ = [
@@ -115,8 +115,8 @@ class Looked:
             "leads_per_week_known": self.cohort.leads_per_week_known,
         }
         if self.since is not None and self.until is not None:
-            found["from"] = _iso(self.since)
-            found["to"] = _iso(self.until)
+            found["from"] = spelled(self.since)
+            found["to"] = spelled(self.until)
             found["model_versions"] = self.model_versions
         return found
 
@@ -200,11 +200,6 @@ class Past:
             log.warning("past decisions could not be counted", extra={"code": error.code})
             return None
 
-    @staticmethod
-    def moment_of(at_us: int) -> datetime:
-        """A moment of the memory."""
-        return moment_of_us(at_us)
-
     def _live(self, served: Served) -> Looked | None:
         store = self.memory.require()
         now, horizon = self.clock(), horizon_of(served)
@@ -257,7 +252,3 @@ def _of_training(served: Served) -> Looked:
         f"{cohort.n:,} leads that {served.versions.model} was tested on{how}: too few recorded"
         " decisions have matured yet.",
     )
-
-
-def _iso(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -19,8 +19,10 @@ from leadml.monitoring import (
     score_drift,
 )
 from leadml.monitoring.room import WEEKS_LOOKED, monday
+from leadml.registry.clock import spelled
 from leadml.service.past import WEEKS, Past, converted_of, horizon_of, outcome_of
 from leadml.service.serving import Served
+from leadml.store.records import moment_of_us
 
 __all__ = ["MOST_WEEKS", "Watch"]
 
@@ -91,7 +93,7 @@ class Watch:
             f" {horizon.days} days has passed"
         )
         seen = performance(
-            [self.past.moment_of(at_us) for at_us in found.at_us],
+            [moment_of_us(at_us) for at_us in found.at_us],
             found.probability,
             converted_of(found, horizon),
             found.proposed_stage,
@@ -107,9 +109,9 @@ class Watch:
         return {
             "model_version": served.versions.model,
             "policy_version": served.versions.policy,
-            "as_of": _iso(now),
-            "from": _iso(since),
-            "to": _iso(until),
+            "as_of": spelled(now),
+            "from": spelled(since),
+            "to": spelled(until),
             "horizon_days": horizon.days,
             "outcome": str(outcome_of(served)),
             "protocol": protocol,
@@ -209,7 +211,7 @@ def _importance_of(served: Served) -> dict[str, float]:
 
 
 def _told(drift: list[Drift], importance: Mapping[str, float], now: datetime) -> dict[str, Any]:
-    found: dict[str, Any] = {"from": _iso(now - RECENT), "to": _iso(now)}
+    found: dict[str, Any] = {"from": spelled(now - RECENT), "to": spelled(now)}
     for part in drift:
         if part.name == "probability":
             found["probability"] = part.as_dict()
@@ -219,7 +221,3 @@ def _told(drift: list[Drift], importance: Mapping[str, float], now: datetime) ->
         if part.name != "probability"
     ]
     return found
-
-
-def _iso(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
