@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any
 
 from leadml.reports import words
@@ -360,7 +361,7 @@ def _promises(told: Fact) -> dict[str, Any]:
     weeks = [
         {**week, "month": week["week"]}
         for week in (live or {}).get("weeks") or ()
-        if int(week["n"]) >= FEWEST_IN_WEEK
+        if int(week["n"]) >= FEWEST_IN_WEEK and _is_whole(week, live or {})
     ]
     horizon = trained.get("horizon_days")
     if len(weeks) >= 2:
@@ -407,6 +408,12 @@ def _promises(told: Fact) -> dict[str, Any]:
             ),
         ),
     }
+
+
+def _is_whole(week: Fact, live: Fact) -> bool:
+    """Whether all seven days have matured."""
+    first = date.fromisoformat(str(week["week"])[:10])
+    return (first + timedelta(days=7)).isoformat() <= str(live["to"])[:10]
 
 
 def _answers(answers: Fact) -> Table:

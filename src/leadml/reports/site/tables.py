@@ -91,7 +91,7 @@ def side_table(changes: Fact) -> Table:
         rows.append((say("side.moved"), said, ""))
     return Table(
         head=(
-            "",
+            say("side.measure"),
             say("side.new", version=changes["version"]),
             say("side.new", version=changes["before"]),
         ),

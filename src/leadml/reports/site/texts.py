@@ -97,6 +97,7 @@ TEXTS: Final[Mapping[str, str]] = {
     "side.ece": "Chances off by, in points",
     "side.mql": "MQL from a chance of",
     "side.sql": "SQL from a chance of",
+    "side.measure": "Measure",
     "side.verdict": "Verdict",
     "side.protocol": "Tested by",
     "side.added": "New columns",
@@ -298,9 +299,10 @@ TEXTS: Final[Mapping[str, str]] = {
     "overview.no_leads_body": "Each lead that is scored with its id appears here within a second.",
     "overview.hint_title": "New here? What this page answers",
     "overview.hint": "Whether the model can be trusted, whether sales can keep up with what it "
-    "proposes, and who to call next. What happened counts only leads that are old enough to know. "
-    "Open “Show the numbers” under any chart for its table; click a lead to see why it scored "
-    "what it did.",
+    "proposes, and who to call next. Click a lead to see, reason by reason, why it scored what it "
+    "did: the score says how many of 100 leads it outranks, the chance how many of 100 like it "
+    "become customers. MQL is a lead that the score proposes to sales, SAL one that sales took on, "
+    "SQL one that sales found ready to buy. Open “Show the numbers” under any chart for its table.",
     # leads
     "leads.title_queue": "Leads to work next",
     "leads.title_all": "All leads",
