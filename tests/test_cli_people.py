@@ -115,3 +115,18 @@ def test_a_password_never_stands_in_the_process_list(url: str) -> None:
     assert found.returncode == 0, found.stderr
     assert "Added dora: viewer" in found.stdout
     assert "--password " not in run("users", "add", "--help")
+
+
+def test_without_a_terminal_no_password_is_asked_for(url: str) -> None:
+    """A scheduler is told in one sentence how to send it; nothing could be hidden there."""
+    done = subprocess.run(
+        [sys.executable, "-m", "leadml", "users", "add", "dora"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        start_new_session=True,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("config_invalid: there is no terminal to ask for the password")
+    assert "--password-stdin" in done.stderr

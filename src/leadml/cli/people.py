@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import getpass
 import sys
+import warnings
 from typing import Annotated, Any
 
 import typer
 
 from leadml.cli.console import AsJson, failing_in_one_sentence, group, say, tell
 from leadml.cli.memory import opened_store
+from leadml.errors import ConfigError
 
 __all__ = ["app"]
 
@@ -24,7 +27,16 @@ def _password(from_stdin: bool) -> str:
     """What is typed twice without being shown, or the first line of standard input."""
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
-    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", getpass.GetPassWarning)
+        try:
+            return str(
+                typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+            )
+        except getpass.GetPassWarning as error:  # it would be shown as it is typed
+            raise ConfigError(
+                "there is no terminal to ask for the password", fix="send it by --password-stdin"
+            ) from error
 
 
 def _told(user: dict[str, Any]) -> str:
