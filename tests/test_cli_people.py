@@ -128,5 +128,6 @@ def test_without_a_terminal_no_password_is_asked_for(url: str) -> None:
         start_new_session=True,
     )
     assert done.returncode == 2
-    assert done.stderr.startswith("config_invalid: there is no terminal to ask for the password")
+    said = done.stderr.splitlines()[1]
+    assert said.startswith("config_invalid: there is no terminal to ask for the password")
     assert "--password-stdin" in done.stderr

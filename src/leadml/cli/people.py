@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from leadml.cli.console import AsJson, failing_in_one_sentence, group, say, tell
+from leadml.cli.console import AsJson, failing_in_one_sentence, group, say, tell, warn
 from leadml.cli.memory import opened_store
 from leadml.errors import ConfigError
 
@@ -34,6 +34,7 @@ def _password(from_stdin: bool) -> str:
                 typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
             )
         except getpass.GetPassWarning as error:  # it would be shown as it is typed
+            warn("")  # ends the line of the prompt
             raise ConfigError(
                 "there is no terminal to ask for the password", fix="send it by --password-stdin"
             ) from error
