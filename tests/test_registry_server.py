@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from leadml.errors import RegistryError
 from leadml.registry.bundle import read_bundle
-from leadml.registry.champion import Champion
+from leadml.registry.champion import Champion, read_pointer
 from leadml.registry.tracking import Registry
 from tests import hand_made, tracked
 
@@ -107,3 +112,101 @@ def test_plain_mlflow_loads_a_version_from_the_server(server: str, tmp_path: Pat
     )
     assert found.returncode == 0, found.stderr
     assert found.stdout.strip() in {"A", "B", "C", "D"}
+
+
+class Stopping(BaseHTTPRequestHandler):
+    """Passes requests on to MLflow until it falls silent, before or after one is carried out."""
+
+    protocol_version = "HTTP/1.1"
+    server: StoppingServer
+
+    def do_any(self) -> None:
+        self.close_connection = True
+        stopped = self.server.left <= 0
+        self.server.left -= 1
+        if stopped and not (self.server.carries_out and self.server.left == -1):
+            return
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        upstream = http.client.HTTPConnection(self.server.upstream, timeout=30)
+        with closing(upstream):
+            upstream.request(self.command, self.path, body, dict(self.headers))
+            answer = upstream.getresponse()
+            said = answer.read()
+        if stopped:
+            return
+        self.send_response(answer.status)
+        self.send_header("Content-Type", answer.headers.get("Content-Type", ""))
+        self.send_header("Content-Length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+
+    do_GET = do_POST = do_PATCH = do_DELETE = do_any  # noqa: N815 (http.server calls them so)
+
+    def log_message(self, *_: object) -> None:
+        """Stay quiet."""
+
+
+class StoppingServer(ThreadingHTTPServer):
+    """A proxy that stops after so many requests."""
+
+    daemon_threads = True
+
+    def __init__(self, address: str) -> None:
+        super().__init__(("127.0.0.1", 0), Stopping)
+        self.upstream = address.removeprefix("http://")
+        self.left, self.carries_out = 1000, False
+
+
+@pytest.fixture
+def stopping(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[StoppingServer]:
+    """A proxy before the server."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    proxy = StoppingServer(server)
+    thread = threading.Thread(target=proxy.serve_forever, daemon=True)
+    thread.start()
+    yield proxy
+    proxy.shutdown()
+    proxy.server_close()
+
+
+@pytest.mark.parametrize("carries_out", [False, True], ids=["refused", "answer lost"])
+def test_a_server_that_stops_during_a_promotion(
+    server: str, stopping: StoppingServer, tmp_path: Path, carries_out: bool
+) -> None:
+    """At whichever request: one error; no reason of what never was; a repetition succeeds."""
+    name = "lost" if carries_out else "refused"
+    models = tmp_path / "models"
+    sound = Registry(server, models)
+    for base in (-2.0, -1.5):
+        hand_made.bundle(tmp_path / "bundle", base=base)
+        sound.log_training(tmp_path / "bundle", facts=hand_made.facts(), name=name)
+    failing = Registry(f"http://127.0.0.1:{stopping.server_port}", models)
+    stopping.carries_out = carries_out
+    moved = 0
+    for asked in range(100):
+        stopping.left = asked
+        said = None
+        try:
+            failing.promote(name, "2", f"try {asked}")
+        except RegistryError as error:
+            said = error
+        if stopping.left >= 0:
+            break
+        if said is not None:  # what comes after the promotion may fail unsaid
+            assert (said.code, bool(said.fix)) == ("registry", True)
+            assert f":{stopping.server_port}" in said.detail
+        newest, oldest = sound.versions(name)
+        (champion,) = [each for each in (newest, oldest) if "champion" in each.aliases]
+        if champion is oldest and not moved:
+            assert (newest.reason, newest.promoted_at) == ("", "")
+        if champion is newest:
+            moved += 1
+            assert sound.promote(name, "2", "again").version == "2"
+            assert sound.versions(name)[0].aliases == ("champion",)
+            assert sound.rollback(name).version == "1"
+        follower = Champion(models, name, server)
+        assert follower.current()[0] == "1"
+        assert read_pointer(models, name).version == "1"
+    assert asked > 8
+    assert moved >= 3
+    assert sound.rollback(name).version == "1"

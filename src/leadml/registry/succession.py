@@ -32,12 +32,12 @@ _HISTORY_LENGTH: Final = 100
 
 @dataclass(frozen=True)
 class Succession:
-    """Who is champion of a model, who challenges it, and who was before.
+    """Who is champion of a model, and who was before.
 
     Parameters
     ----------
-    champion, challenger
-        Numbers of versions; None where no version has the alias.
+    champion
+        Number of the version that has the alias; None where none has it.
     past
         Numbers of the champions before this one, the first one first.
     is_noted
@@ -46,7 +46,6 @@ class Succession:
     """
 
     champion: str | None
-    challenger: str | None
     past: tuple[str, ...]
     is_noted: bool
 
@@ -54,13 +53,12 @@ class Succession:
     def of(cls, client: Any, name: str) -> Succession:
         """Ask MLflow."""
         model = client.get_registered_model(name)
-        aliases = aliases_in(model)
-        champion = aliases.get(CHAMPION)
+        champion = aliases_in(model).get(CHAMPION)
         past = [each for each in str(model.tags.get(_HISTORY_TAG, "")).split() if is_version(each)]
         is_noted = past[-1:] == [champion]
         while past and past[-1] == champion:
             past.pop()
-        return cls(champion, aliases.get(CHALLENGER), tuple(past), is_noted)
+        return cls(champion, tuple(past), is_noted)
 
     @property
     def whole(self) -> tuple[str, ...]:
@@ -112,7 +110,9 @@ def move(client: Any, models_dir: Path, name: str, wanted: Named) -> Named:
 
 
 def note(client: Any, name: str, champion: Named, reason: str, past: Sequence[str]) -> None:
-    """Keep when and why a version became champion, and the order; the order comes last.
+    """Keep when and why a version became champion, and the order.
+
+    It challenges nobody any more. The order comes last: where it is kept, all is.
 
     Raises
     ------
@@ -129,4 +129,6 @@ def note(client: Any, name: str, champion: Named, reason: str, past: Sequence[st
         now = spelled(datetime.now(UTC))
         client.set_model_version_tag(name, champion.version, PROMOTED_TAG, now)
         client.set_model_version_tag(name, champion.version, REASON_TAG, said)
+        if aliases_in(client.get_registered_model(name)).get(CHALLENGER) == champion.version:
+            client.delete_registered_model_alias(name, CHALLENGER)
         client.set_registered_model_tag(name, _HISTORY_TAG, " ".join(order))

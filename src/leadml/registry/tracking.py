@@ -254,8 +254,6 @@ class Registry:
             again = found.champion == wanted.version
             past = found.past if again else found.whole
             self._crown(client, name, wanted, reason, past)
-            if found.challenger == wanted.version:
-                client.delete_registered_model_alias(name, CHALLENGER)
         self._tell(name)
         return Moved(name, wanted.version, next(reversed(past), None))
 
