@@ -93,6 +93,16 @@ def test_lines_let_through_what_they_say_when_leads_change():
     assert np.abs(before - 1).max() > 0.3
 
 
+def test_every_figure_at_a_line_counts_the_same_leads():
+    """Levels of a column hold together as many leads above the line as the policy expects."""
+    result = train(history(), CONFIG)
+    cohort = Cohort.from_dict(result.facts["cohort"])
+    above, _ = cohort.above(result.policy.mql)
+    for column in result.facts["segments"]:
+        told = sum(round(level["chosen"] * level["n"]) for level in column["levels"])
+        assert told == above
+
+
 @pytest.mark.slow
 def test_lines_let_through_what_they_say_in_simulated_histories():
     """Over five histories the share proposed is missed less than by the tested model's lines."""

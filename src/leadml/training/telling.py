@@ -17,7 +17,7 @@ from leadml.evaluation import Metrics
 from leadml.evaluation.curves import by_group, calibration, gains, score_bands
 from leadml.evaluation.segments import by_level
 from leadml.leads import Kind, Role
-from leadml.scorecard import Scorecard, Scorer
+from leadml.scorecard import Scorecard, Scorer, digits4
 from leadml.scorecard.editing import Edited
 from leadml.scorecard.effects import effects_of, pairs_of
 from leadml.thresholds import Cohort, Policy
@@ -126,7 +126,8 @@ def facts_of(
             }
             for one in model.edits
         ]
-    facts |= _for_whom(config, facts["effects"], ranked >= policy.mql, tested, tested_leads)
+    chosen = np.array([digits4(chance) for chance in ranked.tolist()]) >= policy.mql
+    facts |= _for_whom(config, facts["effects"], chosen, tested, tested_leads)
     if labels.created_s is not None:
         _add_times(facts, labels, tested)
     return facts
