@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import httpx
+import pytest
 
 from leadml.registry.aliases import Named
 from leadml.registry.champion import write_pointer
@@ -74,7 +75,10 @@ def test_the_container_scores_and_writes_into_its_volumes_alone(tmp_path: Path) 
     assert not list(home.iterdir())
 
 
-def test_what_is_slim_says_what_files_need(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "command", [("init", "leads.csv"), ("score", "leads.csv", "--output", "scored.csv")]
+)
+def test_what_is_slim_says_what_files_need(tmp_path: Path, command: tuple[str, ...]) -> None:
     """Where only `pip install leadml` was done, a file is refused with what is missing."""
     digest = hand_made.bundle(tmp_path / "models" / "leads" / "1")
     write_pointer(tmp_path / "models", "leads", Named("1", digest))
@@ -82,7 +86,7 @@ def test_what_is_slim_says_what_files_need(tmp_path: Path) -> None:
     program = (
         "import sys\n"
         "sys.modules.update(dict.fromkeys(('pandas', 'pyarrow', 'sklearn', 'mlflow')))\n"
-        "sys.argv = ['leadml', 'score', 'leads.csv', '--output', 'scored.csv']\n"
+        f"sys.argv = ['leadml', *{command}]\n"
         "from leadml.cli import main\n"
         "main()"
     )

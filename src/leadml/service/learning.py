@@ -49,6 +49,7 @@ class Learning:
         self, source: str, output: Path = Path("leadml.toml"), force: bool = False
     ) -> dict[str, Any]:
         """Guess what the columns of a table mean and write a commented ``leadml.toml``."""
+        need_training()
         from leadml.datasets.read import read_table
         from leadml.training.config import dump_config
         from leadml.training.guess import guess
