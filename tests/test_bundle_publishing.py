@@ -1,4 +1,4 @@
-"""Folders put in place whole, whoever is killed at whatever moment."""
+"""Files and folders put in place whole, whoever is killed at whatever moment."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from leadml.errors import ConfigError, FileUnwritable
 from leadml.registry.bundle import read_bundle
-from tests import hand_made
+from leadml.registry.publishing import publish_file, publish_folder, staged_file, staged_folder
+from tests import hand_made, tracked
 
 
 @pytest.fixture
@@ -30,6 +33,39 @@ def test_old_remains_of_killed_writers_are_swept(folder: Path) -> None:
     hand_made.bundle(folder)
     assert not old.exists()
     assert young.exists()
+
+
+@pytest.mark.parametrize("harm", [tracked.full, tracked.read_only])
+def test_a_disk_that_takes_nothing_keeps_what_it_has(small_disk: Path, harm: Any) -> None:
+    """Refused with a name of ours; the older file and folder stay, and nothing beside them."""
+    publish_file(small_disk / "file", b"old")
+    publish_folder(small_disk / "folder", {"a": b"old"})
+    with harm(small_disk):
+        with pytest.raises(FileUnwritable, match="small/file' cannot be written") as refused:
+            publish_file(small_disk / "file", b"new" * 5000)
+        assert refused.value.fix
+        with pytest.raises(FileUnwritable, match="cannot be written"):
+            publish_folder(small_disk / "folder", {"a": b"new" * 5000})
+    assert (small_disk / "file").read_bytes() == b"old"
+    assert (small_disk / "folder" / "a").read_bytes() == b"old"
+    assert sorted(path.name for path in small_disk.iterdir()) == ["file", "folder"]
+
+
+def test_what_is_staged_and_not_put_leaves_nothing(tmp_path: Path) -> None:
+    """Whoever stages something and thinks better of it leaves the place as it was."""
+    with staged_file(tmp_path / "file", b"x"), staged_folder(tmp_path, {"a": b"x"}):
+        assert len(list(tmp_path.iterdir())) == 2
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["file", "link"])
+def test_what_is_in_the_way_is_not_replaced(tmp_path: Path, name: str) -> None:
+    """A file or a link where a bundle belongs stays; that is said."""
+    (tmp_path / "file").write_bytes(b"x")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    with pytest.raises(ConfigError, match="in the way"):
+        publish_folder(tmp_path / name, {"a": b"x"})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "link"]
 
 
 KILLED_AT_EVERY_LINE = """

@@ -120,6 +120,32 @@ def test_a_start_does_not_wait_long_for_a_trial(
     assert child._child.returncode == -9
 
 
+def test_a_child_that_cannot_be_started_is_said_and_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A system that starts no process ends no server: the old version answers, with the reason."""
+    first, second = local(tmp_path, "1"), local(tmp_path, "2", -1.5)
+    remember(tmp_path / "leads", first.digest)
+    write_pointer(tmp_path, "leads", first)
+    champion = Champion(tmp_path, "leads", trial_limits=PATIENT)
+    champion.poll()
+    write_pointer(tmp_path, "leads", second)
+    with monkeypatch.context() as without:
+        without.setattr(sys, "executable", str(tmp_path / "no-python"))
+        assert not champion.poll()
+        assert "trying it cannot be started" in str(champion.last_error)
+        assert champion.current()[0] == "1"
+        lost = Champion(tmp_path, "leads", f"sqlite:///{tmp_path}/none.db")
+        write_pointer(tmp_path, "leads", Named("3", "0" * 64))
+        assert not lost.poll()
+        assert "fetching it cannot be started" in str(lost.last_error)
+    write_pointer(tmp_path, "leads", second)
+    while not champion.poll():
+        time.sleep(0.05)
+    assert champion.current()[0] == "2"
+    assert champion.last_error is None
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="address space is limited by Linux alone")
 def test_memory_is_limited(tmp_path: Path) -> None:
     """A bundle that takes more memory than allowed fails its trial."""
