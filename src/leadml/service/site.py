@@ -276,7 +276,7 @@ class Site:
             if told is None:
                 raise VersionUnknown(
                     f"version {version} lies in MLflow alone",
-                    fix="bring it here: leadml report --model VERSION",
+                    fix=f"bring it here: leadml report {version}",
                 )
             facts, policy, is_served = told["metrics"], told["policy"], False
             made = told["manifest"].get("made", {})
