@@ -111,9 +111,14 @@ def _template(name: str) -> jinja2.Template:
 _ISO_DAY: Final = re.compile(r"\b\d{4}-\d{2}-\d{2}\b(?!T)")
 
 
+_RANGE: Final = re.compile(rf"(?<=\d){words.EN}(?=\d)")
+_JOINED: Final = f"{words.EN}\u2060"
+
+
 def _tidy(text: str) -> str:
-    """Text of others as people read it: days by name, the thin space of the house."""
-    return _ISO_DAY.sub(lambda found: words.day(found[0]), words.tidy(text))
+    """Text as people read it: days by name, ranges in one line, the thin space of the house."""
+    named = _ISO_DAY.sub(lambda found: words.day(found[0]), words.tidy(text))
+    return _RANGE.sub(_JOINED, named)
 
 
 def _sentence(text: str) -> str:
