@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from leadml.leads.values import is_placeholder
 from leadml.leads.vocabulary import Kind, Role
@@ -13,6 +13,28 @@ from leadml.leads.vocabulary import Kind, Role
 __all__ = ["Column", "Schema"]
 
 _WINDOW = re.compile(r"^(?P<name>.+?)_(?P<days>\d+)d$")
+
+
+_WEEKDAYS: Final = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+_MONTHS: Final = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+]
+_NAMED: Final = {
+    "weekday": {str(place): name for place, name in enumerate(_WEEKDAYS)},
+    "month": {str(place): name for place, name in enumerate(_MONTHS, 1)},
+}
+"""Parts of a moment that people call by a name."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +105,8 @@ class Column:
         'industry not given'
         >>> Column("industry", Kind.CATEGORY).say("Select")
         "industry not given ('Select')"
+        >>> Column("created_weekday", Kind.NUMBER, derive="weekday").say("1")
+        'created weekday Tuesday'
         """
         if value is None:
             return f"{self.label} not given"
@@ -90,6 +114,8 @@ class Column:
             return f"{self.label} not given ('{value}')"
         if self.phrase:
             return self.phrase.replace("{value}", value)
+        if self.derive:
+            return f"{self.label} {_NAMED.get(self.derive, {}).get(value, value)}"
         if not self._counted:
             return f"{self.label} {value}"
         return f"{value} {_singular(self.label) if value == '1' else self.label}"
