@@ -1,5 +1,6 @@
 """What many tests need."""
 
+import gc
 import os
 import shutil
 import subprocess
@@ -17,6 +18,12 @@ usual = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], ma
 settings.register_profile("usual", usual)
 settings.register_profile("long", usual, max_examples=100)
 settings.load_profile(os.environ.get("TEST_EXAMPLES", "usual"))
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: who looks for garbage need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -68,6 +68,43 @@ def test_a_refused_report_leaves_no_lead_behind(store):
     assert store.lead("ghost") is None
 
 
+def test_of_two_decisions_at_one_moment_the_one_written_later_stands(store):
+    """A lead shows the latest score; where two are of the same moment, the one that came last."""
+    store.record_decisions([decision("L1", 0.02)])
+    store.record_decisions([decision("L1", 0.06)])
+    assert store.lead("L1")["probability"] == 0.06
+    store.record_decisions([decision("L1", 0.4, day=-1)])
+    assert store.lead("L1")["probability"] == 0.06
+
+
+def test_at_one_moment_scores_count_before_reports(store):
+    """A cold score of the very moment of a rejection, come later, leaves the lead rejected."""
+    store.record_decisions([decision("L1", 0.2)])
+    at = START + timedelta(days=1)
+    store.record_reports([Report("L1", Outcome.REJECTED, at, reason="no budget")])
+    store.record_decisions([decision("L1", 0.01, at=at)])
+    assert store.lead("L1")["stage"] == "nurture"
+
+
+def test_a_report_that_comes_twice_at_once_counts_once(store):
+    """Of two equal reports in one request the second is a duplicate."""
+    store.record_decisions([decision("L1", 0.2)])
+    report = Report("L1", Outcome.ACCEPTED, START + timedelta(days=1))
+    found = store.record_reports([report, report])
+    assert [one.duplicate for one in found] == [False, True]
+    assert store.counts()["outcomes"] == 1
+
+
+def test_at_one_moment_a_withdrawal_outweighs_consent(store):
+    """Whoever says yes and no at the same moment may not be contacted, whatever came first."""
+    for lead_id, order in (("L1", (True, False)), ("L2", (False, True))):
+        store.record_decisions([decision(lead_id, 0.2)])
+        for consent in order:
+            store.set_consent(lead_id, contact_consent=consent, by="crm", at=START)
+        assert store.lead(lead_id)["contact_consent"] is False
+        assert store.lead(lead_id)["stage"] == "nurture"
+
+
 def test_a_change_is_announced_once_with_its_reasons(store):
     """The message of a change carries what a receiver shows: score, reasons, versions."""
     listen(store)
