@@ -506,6 +506,58 @@ def test_refused_request_does_not_use_its_key_up(client: TestClient) -> None:
     assert found.status_code == 200
 
 
+def test_score_counts_once_under_its_key(anywhere: TestClient) -> None:
+    """A repeat gets the decision of the first; another body or query under the key is refused."""
+    headers, body = {"idempotency-key": "s1"}, {"lead_id": "L1", "lead": HOT}
+    first = anywhere.post("/v1/score?reasons=1", json=body, headers=headers)
+    again = anywhere.post("/v1/score?reasons=1", json=body, headers=headers)
+    assert (first.status_code, first.content) == (200, again.content)
+    fits("ScoreAnswer", first.json())
+    assert len(anywhere.get("/v1/leads/L1/export").json()["decisions"]) == 1
+    for path, sent in (("score?reasons=1", {**body, "lead": COLD}), ("score?reasons=2", body)):
+        found = anywhere.post(f"/v1/{path}", json=sent, headers=headers)
+        assert (found.status_code, found.json()["code"]) == (422, "idempotency_key_reused")
+    told = anywhere.get("/metrics").text
+    assert 'leadml_decisions_total{result="recorded"} 1.0' in told
+    assert 'leadml_scores_total{stage="sql"} 1.0' in told
+    plain = score(anywhere, "L1", HOT)
+    assert plain.keys() == {**first.json(), "other_log_odds": 0}.keys()
+
+
+def test_batch_counts_once_under_its_key(anywhere: TestClient) -> None:
+    """All leads of a repeated batch keep their decisions; one that cannot be read its error."""
+    leads = [{"lead_id": "L1", "lead": HOT}, {"lead": {}}, {"lead_id": "L2", "lead": COLD}]
+    headers = {"idempotency-key": "b1"}
+    first, again = (
+        anywhere.post("/v1/scores", json={"leads": leads}, headers=headers) for _ in range(2)
+    )
+    assert first.status_code == 200
+    assert first.content == again.content
+    fits("ScoresAnswer", first.json())
+    assert [result.get("lead_id") for result in first.json()["results"]] == ["L1", None, "L2"]
+    for lead_id in ("L1", "L2"):
+        assert len(anywhere.get(f"/v1/leads/{lead_id}/export").json()["decisions"]) == 1
+
+
+def test_no_answer_about_an_erased_lead_is_kept(anywhere: TestClient) -> None:
+    """Repeats of what told of a lead end with it, and nothing later about it is kept."""
+    headers, body = {"idempotency-key": "e1"}, {"lead_id": "Lena-4711", "lead": HOT}
+    assert anywhere.post("/v1/score", json=body, headers=headers).status_code == 200
+    assert anywhere.delete("/v1/leads/Lena-4711").status_code == 200
+    later = {"idempotency-key": "e2"}
+    warned = anywhere.post("/v1/score", json=body, headers=later).json()["warnings"]
+    assert "lead_erased" in {warning["code"] for warning in warned}
+    reports = {"outcomes": [{"lead_id": one, "outcome": "won"} for one in ("Lena-4711", "L2")]}
+    assert anywhere.post("/v1/outcomes", json=reports, headers=later).json()["refused"] == 1
+    for path, sent, key in (
+        ("score", body, headers),
+        ("score", body, later),
+        ("outcomes", reports, later),
+    ):
+        found = anywhere.post(f"/v1/{path}", json=sent, headers=key)
+        assert (found.status_code, found.json()["code"]) == (410, "lead_erased")
+
+
 @pytest.mark.parametrize("n_keys", [20, pytest.param(1_000, marks=pytest.mark.slow)])
 def test_parallel_retries_have_one_effect(anywhere: TestClient, n_keys: int) -> None:
     """Ten parallel sendings of each request: one effect, one answer, else 409 in flight."""

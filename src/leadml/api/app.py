@@ -132,7 +132,8 @@ def create_app(
     memory = Memory(settings)
     door = Door(memory)
     door.rates = Rates(settings.rate_limit) if settings.rate_limit else None
-    routes = Routes(settings, serving, state, metrics, memory)
+    desk = Desk(settings, memory)
+    routes = Routes(desk, serving, state, metrics)
     jobs = Jobs(settings)
     filed = JobRoutes(settings, jobs)
     written = DocumentRoutes(routes.served_or_none, settings.public_url)
@@ -142,7 +143,6 @@ def create_app(
     sessions = door.sessions = Sessions(door, settings.public_url)
     site = Site(settings, serving, memory, policies)
     pages, sign_in = SiteRoutes(settings, site, door), SignInRoutes(settings, site, sessions)
-    desk = Desk(settings, memory)
     hooks = HookRoutes(desk, handoff_of(settings, memory))
     rooms: list[Room] = [
         LifeRoutes(desk, serving),

@@ -38,6 +38,7 @@ __all__ = [
     "Desk",
     "csv_of",
     "invalid",
+    "key_of",
     "object_in",
     "plain_text",
     "refuse_others",
@@ -141,15 +142,15 @@ class Desk:
         Parameters
         ----------
         body
-            Another one under the same key is refused.
+            Another one, or another query, under the same key is refused.
         effect
             Called with the store and the claim (None without a key) to settle in the same
             transaction as the effect.
         """
-        key = _key_of(scope)
+        key = key_of(scope)
         if key is None:
             return await self.ask(lambda store: effect(store, None))
-        digest = hashlib.sha256(body).hexdigest()
+        digest = hashlib.sha256(body + scope["query_string"]).hexdigest()
         route = f"{scope['method']} {scope['path']}"
         request = Once(key, route, digest, caller_of(scope).prefix)
 
@@ -167,7 +168,8 @@ class Desk:
         return await self.ask(counted)
 
 
-def _key_of(scope: Scope) -> str | None:
+def key_of(scope: Scope) -> str | None:
+    """The ``Idempotency-Key`` of a request; None for none."""
     for name, value in scope["headers"]:
         if name == b"idempotency-key":
             if not _ONCE.fullmatch(value):

@@ -204,7 +204,8 @@ def _merged(kind: str) -> dict[str, Any]:
 
 
 def _paths() -> dict[str, Any]:
-    scoring = ("400", "403", "408", "413", "415", "422", "503")
+    scoring = ("400", "403", "408", "409", "410", "413", "415", "422", "503")
+    asked = ("reasons", "record", "idempotency_key")
     counts = {
         "200": {
             "description": "Prometheus' text format.",
@@ -221,7 +222,7 @@ def _paths() -> dict[str, Any]:
                 "Score one lead",
                 "Probability, score, grade, stage and reasons of one lead.",
                 responses_of("ScoreAnswer", "The lead's answer.", scoring),
-                parameters=("reasons", "record"),
+                parameters=asked,
                 body=body_of("ScoreRequest", _EXAMPLE_REQUEST),
             )
         },
@@ -234,7 +235,7 @@ def _paths() -> dict[str, Any]:
                 "All leads under one model version; results stand in the order of the "
                 "request. A lead that cannot be read gets an `error` and spoils no other.",
                 responses_of("ScoresAnswer", "One result per lead.", scoring),
-                parameters=("reasons", "record"),
+                parameters=asked,
                 body=body_of("ScoresRequest", {"leads": [_EXAMPLE_REQUEST]}),
             )
         },

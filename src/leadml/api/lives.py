@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -31,6 +32,7 @@ from leadml.errors import (
     InvalidBody,
     InvalidField,
     InvalidParameter,
+    LeadErased,
     LeadmlError,
     NoModel,
     NotFound,
@@ -41,7 +43,6 @@ from leadml.leads import Outcome, Stage
 from leadml.service.serving import Serving
 from leadml.store import (
     Claim,
-    Happened,
     Happening,
     Report,
     Reporting,
@@ -264,10 +265,9 @@ class LifeRoutes:
         ]
 
         def effect(store: Store, claimed: Claim | None) -> tuple[int, str]:
-            def told(results: list[Reporting]) -> tuple[int, str]:
-                return 200, _told(read, results)
-
-            return told(store.record_reports(reports, claimed=claimed, answer=told))
+            answer = functools.partial(_kept, read)
+            results = store.record_reports(reports, claimed=claimed, answer=answer)
+            return 200, _told(read, results)
 
         await self._count(scope, send, body, effect)
 
@@ -278,10 +278,9 @@ class LifeRoutes:
         happenings = [item for item in read if isinstance(item, Happening)]
 
         def effect(store: Store, claimed: Claim | None) -> tuple[int, str]:
-            def told(results: list[Happened]) -> tuple[int, str]:
-                return 200, _told(read, results)
-
-            return told(store.record_happenings(happenings, claimed=claimed, answer=told))
+            answer = functools.partial(_kept, read)
+            results = store.record_happenings(happenings, claimed=claimed, answer=answer)
+            return 200, _told(read, results)
 
         await self._count(scope, send, body, effect)
 
@@ -361,6 +360,13 @@ def _told(read: list[Any], results: list[Any]) -> str:
     refused = len(read) - accepted - duplicates
     answer: dict[str, Any] = {"accepted": accepted, "duplicates": duplicates, "refused": refused}
     return orjson.dumps({**answer, "results": found}).decode()
+
+
+def _kept(read: list[Any], results: list[Any]) -> tuple[int, str | None]:
+    """Status and answer for a repeat; none is kept that tells of an erased lead."""
+    told = _told(read, results)
+    erased = any(isinstance(result.error, LeadErased) for result in results)
+    return 200, None if erased else told
 
 
 def _refused(result: Any) -> dict[str, Any]:

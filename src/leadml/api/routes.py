@@ -14,7 +14,7 @@ import orjson
 from starlette.types import Receive, Scope, Send
 
 from leadml.api.bodies import parse, read_body
-from leadml.api.desk import refuse_others
+from leadml.api.desk import Desk, key_of, refuse_others
 from leadml.api.document import document_of
 from leadml.api.drain import State
 from leadml.api.metrics import Metrics, Tally
@@ -36,8 +36,7 @@ from leadml.errors import (
 from leadml.leads import Kind
 from leadml.service.memory import Memory
 from leadml.service.serving import Served, Serving
-from leadml.settings import Settings
-from leadml.store import Decision, Recorded
+from leadml.store import Claim, Decision, Recorded, Store
 
 __all__ = [
     "LEAD_ID_SHOWN",
@@ -206,6 +205,14 @@ class Drafts(NamedTuple):
     decisions: list[Decision]
     refused: Counter[str]
 
+    def copied(self) -> Drafts:
+        """Drafts to be finished once more, for finishing one changes its pieces."""
+        fresh = [
+            one if isinstance(one, bytes) else one._replace(pieces=[*one.pieces])
+            for one in self.results
+        ]
+        return self._replace(results=fresh)
+
 
 def scores_drafted(
     pen: Pen, body: bytes, n_reasons: int | None, most: int, memory: Memory
@@ -230,6 +237,13 @@ def scores_finished(
     pen: Pen, made: Drafts, recorded: Sequence[Recorded] | None
 ) -> tuple[bytes, Tally]:
     """The whole answer once its decisions are stored (None where they are lost), and the counts."""
+    results, tally = _finished(pen, made, recorded)
+    return pen.whole(results), tally
+
+
+def _finished(
+    pen: Pen, made: Drafts, recorded: Sequence[Recorded] | None
+) -> tuple[list[bytes], Tally]:
     tally = Tally({}, {}, dict(made.refused), [])
     kept = iter(recorded or ())
     results = []
@@ -240,7 +254,7 @@ def scores_finished(
         found = pen.lost(draft) if recorded is None else pen.recorded(draft, next(kept))
         tally.note(found.proposed_stage, found.probability, found.warnings)
         results.append(found.body)
-    return pen.whole(results), tally
+    return results, tally
 
 
 def scores_written(pen: Pen, body: bytes, n_reasons: int | None, most: int) -> tuple[bytes, Tally]:
@@ -318,34 +332,32 @@ class Routes:
 
     Parameters
     ----------
-    settings
-        Limits.
+    desk
+        Limits, and the memory where decisions are kept; one that is off keeps nothing.
     serving
         What is served; taken once per request.
     state
         Whether the server drains.
     metrics
         Told of every score.
-    memory
-        Where decisions are kept; one that is off keeps nothing.
     pool
         Threads for batches and large bodies; None uses the event loop's own.
     """
 
     def __init__(
         self,
-        settings: Settings,
+        desk: Desk,
         serving: Serving,
         state: State,
         metrics: Metrics,
-        memory: Memory,
         pool: Executor | None = None,
     ) -> None:
-        self.settings = settings
+        self.desk = desk
+        self.settings = settings = desk.settings
         self.serving = serving
         self.state = state
         self.metrics = metrics
-        self.memory = memory
+        self.memory = memory = desk.memory
         self._remembers = memory.is_on
         self._recorder = Recorder(memory)
         self.pool = pool
@@ -379,6 +391,10 @@ class Routes:
             draft, decision = await self._off_loop(score_drafted, pen, body, n_reasons, memory)
         if decision is None:
             found = pen.unrecorded(draft)
+        elif key_of(scope) is not None:
+            made = Drafts([draft], [decision], Counter())
+            await self._once(scope, send, body, pen, made, alone=True)
+            return
         else:
             kept = await self._remember((decision,))
             found = pen.lost(draft) if kept is None else pen.recorded(draft, kept[0])
@@ -398,6 +414,9 @@ class Routes:
             found, tally = await self._off_loop(scores_written, pen, body, n_reasons, most)
         else:
             drafts = await self._off_loop(scores_drafted, pen, body, n_reasons, most, self.memory)
+            if key_of(scope) is not None and drafts.decisions:
+                await self._once(scope, send, body, pen, drafts)
+                return
             kept = await self._remember(drafts.decisions) if drafts.decisions else []
             found, tally = await self._off_loop(scores_finished, pen, drafts, kept)
         self.metrics.add(tally)
@@ -429,6 +448,51 @@ class Routes:
             return None
         self.metrics.decisions["recorded"] += len(decisions)
         return recorded
+
+    async def _once(
+        self,
+        scope: Scope,
+        send: Send,
+        body: bytes,
+        pen: Pen,
+        made: Drafts,
+        *,
+        alone: bool = False,
+    ) -> None:
+        """Record and answer what counts once for its ``Idempotency-Key``.
+
+        Parameters
+        ----------
+        alone
+            The answer is that of the only lead.
+
+        Raises
+        ------
+        StoreUnavailable, StorageFull
+            It cannot be recorded: without a record nobody could tell it from its repeat.
+        """
+        counted: list[tuple[bytes, Tally]] = []
+
+        def effect(store: Store, claimed: Claim | None) -> tuple[int, str]:
+            def told(recorded: list[Recorded]) -> tuple[int, str | None]:
+                results, tally = _finished(pen, made.copied(), recorded)
+                counted[:] = [(results[0] if alone else pen.whole(results), tally)]
+                kept = all(one.kept for one in recorded)  # nothing is kept of erased leads
+                return 200, counted[0][0].decode() if kept else None
+
+            store.record_decisions(made.decisions, claimed=claimed, answer=told)
+            return 200, counted[0][0].decode()
+
+        n_decisions = len(made.decisions)
+        try:
+            status, answer = await self.desk.once(scope, body, effect)
+        except StoreError:
+            self.metrics.decisions["refused"] += n_decisions
+            raise
+        for _, tally in counted:  # none for a repeat
+            self.metrics.add(tally)
+            self.metrics.decisions["recorded"] += n_decisions
+        await send_bytes(send, status, answer.encode())
 
     def _refuse_if_full(self) -> None:
         """Take no further batch where as many as ``max_batches`` are at work."""

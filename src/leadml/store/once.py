@@ -121,8 +121,8 @@ def claim(connection: sa.Connection, request: Once) -> Claim:
     raise RequestInFlight("the same request is being worked on", fix="try again in a second")
 
 
-def settle(connection: sa.Connection, claimed: Claim, status: int, answer: str) -> None:
-    """Keep the answer, in the transaction of the effect.
+def settle(connection: sa.Connection, claimed: Claim, status: int, answer: str | None) -> None:
+    """Keep the answer, in the transaction of the effect; None tells of an erased lead.
 
     Raises
     ------

@@ -50,7 +50,8 @@ from leadml.store.remembering import record_consent, record_decisions, record_re
 __all__ = ["Erasure", "Store"]
 
 T = TypeVar("T")
-Answer = Callable[[list[Any]], tuple[int, str]]
+Answer = Callable[[list[Any]], tuple[int, str | None]]
+"""Status and answer to be kept, made of the results; None where it must not be kept."""
 
 _SCRUB_DUE: Final = "scrub_due"
 _TOUCHED: Final = "touched"
