@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -29,6 +29,7 @@ FUTURE_US: Final = 300_000_000
 _WEEK_US: Final = 7 * 86_400_000_000
 _CHUNK: Final = 500
 _LOOKED: Final = 100
+_NEAR: Final = 500
 
 Write = Callable[[Callable[[sa.Connection], Any]], Any]
 Erased = Callable[[sa.Connection, Iterable[str]], frozenset[str]]
@@ -379,20 +380,30 @@ def _page(
     wanted = q.casefold()
     having = {"source": source.casefold(), "owner": owner.casefold()}
     first = chosen.with_only_columns(c.lead_id, c.attributes, order.label("worth"))
-    ids = _sieved(on, first.limit(SEARCHED), wanted, [of for of in having.values() if of])
-    looked = on.execution_options(yield_per=_LOOKED).execute(ids).scalars()
-    for part in looked.partitions():
-        among = sa.select(*(c[name] for name in _LISTED)).where(c.lead_id.in_(part))
-        rows = {row["lead_id"]: row for row in on.execute(among).mappings()}
-        for lead_id in part:
-            seen = rows.get(lead_id)  # None for one that is erased meanwhile
-            if seen is not None and lead_id not in found and _fits(seen, wanted, having):
-                found[lead_id] = _listed(seen, stage)
+    filtered = [of for of in having.values() if of]
+    for depth in (min(_NEAR, SEARCHED), SEARCHED):  # what many have is found among the first
+        for row in _rows(on, _sieved(on, first.limit(depth), wanted, filtered)):
+            if row["lead_id"] not in found and _fits(row, wanted, having):
+                found[row["lead_id"]] = _listed(row, stage)
+            if len(found) >= limit:
+                break
         if len(found) >= limit:
             break
-    looked.close()
     ordered = sorted(found.values(), key=lambda lead: (-lead["order"], lead["lead_id"]))
     return ordered[:limit]
+
+
+def _rows(on: sa.Connection, ids: sa.Select[Any]) -> Iterator[sa.RowMapping]:
+    """Leads of these ids in their order, read part by part; not those erased meanwhile."""
+    c = tables.leads.c
+    looked = on.execution_options(yield_per=_LOOKED).execute(ids).scalars()
+    try:
+        for part in looked.partitions():
+            among = sa.select(*(c[name] for name in _LISTED)).where(c.lead_id.in_(part))
+            rows = {row["lead_id"]: row for row in on.execute(among).mappings()}
+            yield from (rows[lead_id] for lead_id in part if lead_id in rows)
+    finally:
+        looked.close()
 
 
 def _sieved(
