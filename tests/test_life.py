@@ -150,6 +150,13 @@ def test_steps_close_behind_what_was_reached():
         require_open(Standing(Stage.SQL, reached=2), Outcome.REJECTED)
 
 
+def test_an_opportunity_that_was_lost_stays_one_that_was_had():
+    """What was reached is never undone: no step behind it opens again by losing the lead."""
+    standing = fold([reported(Outcome.OPPORTUNITY, 1), reported(Outcome.LOST, 2)])
+    assert (standing.stage, standing.reached) == (Stage.LOST, 2)
+    assert Outcome.ACCEPTED not in open_steps(standing)
+
+
 def test_a_stage_remembers_since_when():
     """The time of a stage is that of the event that brought it, not of the latest."""
     standing = fold([scored(0.2), scored(0.25, 1), scored(0.3, 2)])

@@ -10,6 +10,7 @@ from stored import START, decision, listen
 
 from leadml.leads import Outcome
 from leadml.store import Report, Store, tables
+from leadml.store.records import now
 
 LEADS = [f"L{n:02d}" for n in range(12)]
 ROUNDS = 12
@@ -93,6 +94,16 @@ def test_a_report_that_comes_twice_at_once_counts_once(store):
     found = store.record_reports([report, report])
     assert [one.duplicate for one in found] == [False, True]
     assert store.counts()["outcomes"] == 1
+
+
+def test_a_report_of_tomorrow_is_refused_and_spoils_no_other(store):
+    """What has not happened yet is no outcome; clocks may differ by a few minutes."""
+    store.record_decisions([decision("L1", 0.2)])
+    ahead = [now() + timedelta(hours=1), now() + timedelta(minutes=2)]
+    late, soon = store.record_reports([Report("L1", Outcome.ACCEPTED, at) for at in ahead])
+    assert (late.error.code, late.error.column) == ("invalid_field", "occurred_at")
+    assert soon.error is None
+    assert store.lead("L1")["stage"] == "sal"
 
 
 def test_at_one_moment_a_withdrawal_outweighs_consent(store):
