@@ -539,6 +539,17 @@ def test_batch_counts_once_under_its_key(anywhere: TestClient) -> None:
         assert len(anywhere.get(f"/v1/leads/{lead_id}/export").json()["decisions"]) == 1
 
 
+def test_answers_about_other_leads_outlive_an_erasure(anywhere: TestClient) -> None:
+    """An id that differs in case alone, as those of Salesforce may, is another lead's."""
+    headers, body = {"idempotency-key": "c1"}, {"lead_id": "00Qabc_%", "lead": HOT}
+    first = anywhere.post("/v1/score", json=body, headers=headers)
+    score(anywhere, "00QABC_%", HOT)
+    assert anywhere.delete("/v1/leads/00QABC_%25").status_code == 200
+    assert anywhere.post("/v1/score", json=body, headers=headers).content == first.content
+    assert anywhere.delete("/v1/leads/00Qabc_%25").status_code == 200
+    assert anywhere.post("/v1/score", json=body, headers=headers).status_code == 410
+
+
 def test_no_answer_about_an_erased_lead_is_kept(anywhere: TestClient) -> None:
     """Repeats of what told of a lead end with it, and nothing later about it is kept."""
     headers, body = {"idempotency-key": "e1"}, {"lead_id": "Lena-4711", "lead": HOT}

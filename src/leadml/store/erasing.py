@@ -77,11 +77,11 @@ def erase(
         gone = connection.execute(sa.delete(table).where(table.c.lead_id == lead_id))
         counts[name] = gone.rowcount
     c = tables.idempotency.c
+    # not LIKE: to SQLite ABC is like abc, which may be another lead
+    position = sa.func.instr if connection.dialect.name == "sqlite" else sa.func.strpos
     told = f'"lead_id":{orjson.dumps(lead_id).decode()}'
     forgotten = connection.execute(
-        sa.update(tables.idempotency)
-        .where(c.answer.contains(told, autoescape=True))
-        .values(answer=None)
+        sa.update(tables.idempotency).where(position(c.answer, told) > 0).values(answer=None)
     )
     counts["idempotency"] = forgotten.rowcount
     lead_hash = hash_of(key, lead_id)
