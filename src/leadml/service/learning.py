@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from leadml.registry.tracking import Registry
     from leadml.training.config import TrainConfig
     from leadml.training.rivals import Rival
-    from leadml.training.train import TrainingResult
+    from leadml.training.train import Given, TrainingResult
 
 __all__ = ["Learning", "is_unchanged", "rival_of"]
 
@@ -220,7 +220,7 @@ class Learning:
         """
         need_training()
         from leadml.scorecard.editing import edit
-        from leadml.training.train import Given, train
+        from leadml.training.train import Given
 
         if not edits or not reason.strip():
             raise ConfigError(
@@ -239,20 +239,13 @@ class Learning:
         }
         edit(served.scorer.scorecard, edits)  # refused before anything is read
         history = read_history(source, {"like": like, "outcomes": outcomes}, progress)
-        registry = registry_of(self.settings, progress, registering=True)
-        result = train(
-            history.frame,
-            history.config,
-            champion=rival_of(self.settings, history.config.name),
-            given=Given(served.versions.model, served.scorer.scorecard, served.facts),
-            margin=self.settings.gate_margin,
-            jobs=_jobs(),
-            progress=progress,
-        )
-        return self._registered(result, history.config, registry, started, progress)
+        given = Given(served.versions.model, served.scorer.scorecard, served.facts)
+        return self._trained(history, started, progress, given)
 
-    def _trained(self, history: History, started: float, progress: Progress) -> dict[str, Any]:
-        """Train on a history that was read, and register the result."""
+    def _trained(
+        self, history: History, started: float, progress: Progress, given: Given | None = None
+    ) -> dict[str, Any]:
+        """Train on a history that was read, or test what is given on it; register the result."""
         from leadml.training.train import train
 
         registry = registry_of(self.settings, progress, registering=True)
@@ -261,6 +254,7 @@ class Learning:
             history.config,
             test_frame=history.test,
             champion=rival_of(self.settings, history.config.name),
+            given=given,
             margin=self.settings.gate_margin,
             jobs=_jobs(),
             progress=progress,
