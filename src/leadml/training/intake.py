@@ -42,6 +42,10 @@ def newest_unlearned(labels: Labels) -> NDArray[np.intp]:
 
     Those of the last twelve weeks or the newest 1,000, whichever are more, if they are
     younger than every lead that was learned from; none if there are fewer than 100.
+
+    Leads that were learned from will not do: their chances spread too widely. Lines drawn
+    on them let 5 to 45 % too few of 6,000 simulated leads through, those drawn on unlearned
+    ones 2 to 16 % too many (the best 40 % to the best 2 % asked for).
     """
     none = np.empty(0, dtype=np.intp)
     if labels.created_s is None:
