@@ -22,6 +22,7 @@ from leadml.reports.site.lead import lead_page
 from leadml.reports.site.leads import leads_page
 from leadml.reports.site.overview import overview_page
 from leadml.reports.site.render import assets
+from leadml.reports.site.tables import side_table
 from leadml.reports.site.thresholds import thresholds_page
 from leadml.service.serving import Serving
 from leadml.settings import Settings
@@ -222,6 +223,14 @@ def test_lines_of_a_former_policy_are_told_as_such(place: Place) -> None:
     assert f"(policy {then}); policy 99 counts from its next score on." in said
 
 
+def test_a_horizon_is_told_only_where_the_model_has_one(place: Place) -> None:
+    """A model of outcomes without times promises nothing within a number of days."""
+    facts = place.facts("/lead?id=L0007")
+    assert "become a customer within 60 days." in lead_page(facts)["plain"]
+    without = {key: value for key, value in facts.items() if key != "horizon_days"}
+    assert "become a customer." in lead_page(without)["plain"]
+
+
 def test_a_lead_that_fell_and_rose_again_says_so(place: Place) -> None:
     """Scores that moved the lead name the stage; a stage entered twice says so on the way."""
     facts = place.facts("/lead?id=L0007")
@@ -326,6 +335,9 @@ def test_two_versions_are_told_apart(place: Place) -> None:
     compared = place.facts("/versions?new=2&old=1")["compared"]
     assert all(effect["moved"] == pytest.approx(0.0, abs=1e-9) for effect in compared["effects"])
     assert compared["columns"] == {"added": [], "removed": []}
+    compared["policy"]["new"]["sql"] = 2.0
+    row = next(row for row in side_table(compared).rows if row[0] == texts.TEXTS["side.sql"])
+    assert row[1] == "nobody"
 
 
 def test_forms_need_a_token_and_an_origin(place: Place) -> None:

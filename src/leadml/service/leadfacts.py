@@ -10,7 +10,6 @@ from leadml.leads.vocabulary import Kind, Outcome, Stage
 from leadml.service.answers import answer
 from leadml.service.fresh import Fresh
 from leadml.service.memory import Memory
-from leadml.service.past import horizon_of
 from leadml.service.serving import Served
 from leadml.store import Report
 
@@ -202,7 +201,8 @@ class LeadFacts:
             return told
         told["same_model"] = decision.get("bundle_digest") == served.digest
         told["base_rate"] = served.facts.get("data", {}).get("base_rate")
-        told["horizon_days"] = horizon_of(served).days
+        if (days := served.facts.get("labels", {}).get("horizon_days")) is not None:
+            told["horizon_days"] = days
         told["policy_version"] = served.versions.policy
         try:
             said = answer(

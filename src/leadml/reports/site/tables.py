@@ -44,6 +44,11 @@ def _period(data: Fact) -> str:
     return f"{words.day(period['from'])} {words.EN} {words.day(period.get('to'))}"
 
 
+def _line(chance: float | None) -> str:
+    """From which chance on; a line above 1 lets nobody through."""
+    return say("thresholds.nobody") if chance is not None and chance > 1 else words.chance(chance)
+
+
 def _word(verdict: Fact) -> str:
     word = str(verdict.get("word", ""))
     return say(f"word.{word}") if word in ("trust", "rank", "provisional", "no") else word
@@ -77,8 +82,8 @@ def side_table(changes: Fact) -> Table:
             say("side.ece"),
             *(_figure(metrics["ece"].get(side) or {}, 1, 100.0) for side in sides),
         ),
-        (say("side.mql"), *(words.chance(changes["policy"][side].get("mql")) for side in sides)),
-        (say("side.sql"), *(words.chance(changes["policy"][side].get("sql")) for side in sides)),
+        (say("side.mql"), *(_line(changes["policy"][side].get("mql")) for side in sides)),
+        (say("side.sql"), *(_line(changes["policy"][side].get("sql")) for side in sides)),
         (say("side.protocol"), *(changes["protocol"][side] or words.EN for side in sides)),
     ]
     added, removed = changes["columns"]["added"], changes["columns"]["removed"]
