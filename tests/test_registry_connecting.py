@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import sqlite3
 import threading
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -105,3 +107,18 @@ def test_mlflow_stays_quiet_and_its_loggers_keep_their_levels(
     out, err = capfd.readouterr()
     assert (out, err) == ("", "")
     assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+
+
+def test_a_read_only_database_is_one_sentence(
+    tmp_path: Path, small_disk: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Versions are listed all the same; what would write is refused without a traceback."""
+    source = tracked.with_three(tmp_path)
+    shutil.copy(tmp_path / "mlflow.db", small_disk)
+    registry = replace(source, tracking_uri=f"sqlite:///{small_disk / 'mlflow.db'}")
+    with tracked.read_only(small_disk):
+        assert len(registry.versions("leads")) == 3
+        with pytest.raises(RegistryError, match="readonly database") as refused:
+            registry.promote("leads", "2")
+    assert refused.value.fix
+    assert capfd.readouterr() == ("", "")

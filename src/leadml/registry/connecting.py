@@ -170,11 +170,11 @@ def naming_failures(uri: str, refusal: str, fix: str = _FIX) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Only MLflow's errors are heard while leadml works with it."""
+    """MLflow's loggers are silent: it logs, with a traceback, what it also raises."""
     loggers = [logging.getLogger(name) for name in _QUIET]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
-        logger.setLevel(logging.ERROR)
+        logger.setLevel(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
