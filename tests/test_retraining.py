@@ -44,3 +44,18 @@ def test_unchanged_data_make_no_new_version(tmp_path: Path, monkeypatch: pytest.
     frame.attrs["digest"] = "0" * 64
     assert not is_unchanged(champion, frame, asked)
     assert not is_unchanged(replace(champion, digest=""), frame.drop(columns="city"), asked)
+
+
+def test_a_model_of_another_name_is_recalibrated_with_its_own_facts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """`--name` chooses the champion and what its training found, also where no other is there."""
+    monkeypatch.chdir(tmp_path)
+    frame, y = table(260)
+    frame.assign(won=np.where(y > 0, "yes", "no")).to_csv("leads.csv", index=False)
+    Path("leadml.toml").write_text('target = "won"\nfolds = 2\n', "utf-8")
+    tracked.template(tmp_path)
+    assert run("train", "leads.csv", "--config", "leadml.toml", "--name", "b2b")[0] == 0
+    code, said = run("recalibrate", "leads.csv", "--name", "b2b")
+    assert code == 0, said
+    assert "b2b version 2" in said

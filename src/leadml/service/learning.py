@@ -138,7 +138,7 @@ class Learning:
             history.frame,
             history.config,
             champion,
-            served_of(self.settings).facts,
+            served_of(self.settings.model_copy(update={"model_name": history.config.name})).facts,
             margin=self.settings.gate_margin,
             progress=progress,
         )
