@@ -6,7 +6,7 @@ import re
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
-from leadml.leads.values import BAD, MISSING_WORDS, _Bad
+from leadml.leads.values import BAD, MISSING_WORDS, Bad
 
 __all__ = ["DERIVED_PARTS", "moment_of", "part_of"]
 
@@ -16,7 +16,7 @@ _FRACTION = re.compile(r"(\.\d{6})\d+")
 _DOTTED = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?:,? +(\d{1,2}:\d{2}(?::\d{2})?))?")
 
 
-def moment_of(value: Any) -> datetime | None | _Bad:
+def moment_of(value: Any) -> datetime | None | Bad:
     """Read a timestamp; naive ones are taken as UTC, None is missing, BAD is no timestamp.
 
     Text is ISO 8601 (a date alone is its midnight), or a date with dots, which has the day
@@ -60,7 +60,7 @@ def moment_of(value: Any) -> datetime | None | _Bad:
         return BAD
 
 
-def _dotted(text: str) -> datetime | _Bad:
+def _dotted(text: str) -> datetime | Bad:
     """A date with dots, its day first, with or without a time of day."""
     found = _DOTTED.fullmatch(text)
     if found is None:
@@ -73,10 +73,10 @@ def _dotted(text: str) -> datetime | _Bad:
         return BAD
 
 
-def part_of(value: Any, derive: str) -> float | None | _Bad:
+def part_of(value: Any, derive: str) -> float | None | Bad:
     """One calendar part of a timestamp as a number (see ``leads.schema.Column.derive``)."""
     moment = moment_of(value)
-    if moment is None or isinstance(moment, _Bad):
+    if moment is None or isinstance(moment, Bad):
         return moment
     if derive == "weekday":
         return float(moment.weekday())

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from leadml.features.moments import part_of
 from leadml.leads.schema import Column
-from leadml.leads.values import BAD, LARGEST, _Bad, number_of, text_of
+from leadml.leads.values import BAD, LARGEST, Bad, number_of, text_of
 from leadml.leads.vocabulary import Kind
 
 __all__ = ["Readings", "read_column", "reader_of"]
@@ -38,7 +38,7 @@ class Readings:
     codes: NDArray[np.intp] | None = None
 
 
-def reader_of(column: Column) -> Callable[[Any], float | str | None | _Bad]:
+def reader_of(column: Column) -> Callable[[Any], float | str | None | Bad]:
     """The function that reads one raw value of ``column``."""
     if column.derive:
         derive = column.derive

@@ -167,8 +167,24 @@ class Column:
 class Schema:
     """All learning columns of a model in order, and what it may ignore in silence.
 
-    ``known`` names fields of the training table that are no learning column (ids,
-    outcome, dropped columns): a lead may carry them without a warning.
+    Parameters
+    ----------
+    columns
+        The learning columns.
+    known
+        Fields of the training table that are no learning column (ids, outcome, dropped
+        columns): a lead may carry them without a warning.
+    id_field, created_at_field
+        Fields that name a lead and the moment it was made; "" where the table had none.
+    target, positive
+        The outcome column, and its value that means a conversion.
+    sources
+        Every field that a column is read from.
+
+    Raises
+    ------
+    ValueError
+        Two columns have one name.
     """
 
     columns: tuple[Column, ...]
@@ -203,7 +219,7 @@ class Schema:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Schema:
-        """The inverse of :meth:`as_dict`."""
+        """The inverse of :meth:`as_dict`; raises KeyError or ValueError on foreign data."""
         return cls(
             columns=tuple(Column.from_dict(column) for column in data["columns"]),
             known=tuple(data.get("known", ())),

@@ -28,6 +28,7 @@ __all__ = [
     "BAD",
     "LARGEST",
     "MISSING_WORDS",
+    "Bad",
     "header_of",
     "is_placeholder",
     "number_of",
@@ -55,14 +56,14 @@ LARGEST: Final = sys.float_info.max
 _INFINITE = {"inf": LARGEST, "+inf": LARGEST, "-inf": -LARGEST}
 
 
-class _Bad:
+class Bad:
     """The mark of a value that no number can be read from."""
 
     def __repr__(self) -> str:
         return "BAD"
 
 
-BAD: Final = _Bad()
+BAD: Final = Bad()
 
 
 def header_of(name: Any) -> str:
@@ -119,7 +120,7 @@ def is_placeholder(text: str) -> bool:
     return text.lower() in _PLACEHOLDERS
 
 
-def number_of(value: Any) -> float | None | _Bad:
+def number_of(value: Any) -> float | None | Bad:
     """Read a number; None is missing, :data:`BAD` is text or an object that is no number.
 
     Numeric text in the form of JSON or Python numbers is accepted ("240", "1e3"),
