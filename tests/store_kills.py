@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from leadml.leads import Outcome
 from leadml.store import Report, Store, tables
-from tests.stored import decision
+from tests.stored import decision, listen
 
 THREADS = 4
 
@@ -46,6 +46,9 @@ def write(url: str, round_: int, pipe: int) -> None:
 def main(url: str, kills: int) -> dict[str, float]:
     """Kill so many writers; returns what was acknowledged, lost and how long a start took."""
     chance = random.Random(0)
+    store = Store(url)
+    listen(store)
+    store.close()
     acknowledged: list[list[str]] = []
     slowest = 0.0
     for round_ in range(kills):

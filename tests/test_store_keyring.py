@@ -9,6 +9,7 @@ import pytest
 
 from leadml.errors import ConfigError, NotFound, StoreUnavailable
 from leadml.store import Store
+from leadml.store.keyring import Key
 from leadml.store.records import now
 
 
@@ -99,6 +100,14 @@ def test_rotation_never_lengthens_a_life(store):
         key.prefix: end,
         successor.prefix: end,
     }
+
+
+def test_a_key_ends_at_its_very_moment():
+    """A key is good until it expires, and no longer."""
+    end = now() + timedelta(hours=1)
+    key = Key("0" * 12, "crm", frozenset({"read"}), now(), expires_at=end)
+    assert key.is_active(end - timedelta(microseconds=1))
+    assert not key.is_active(end)
 
 
 def test_an_expired_key_opens_nothing(store):
