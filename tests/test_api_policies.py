@@ -216,3 +216,4 @@ def test_without_memory_lines_hold_and_can_be_tried() -> None:
         assert found.ok("POST", "/v1/policy/preview", json={"capacity_per_week": 5})
         refused = found.client.put("/v1/policy", json={"capacity_per_week": 5})
         assert (refused.status_code, refused.json()["code"]) == (503, "memory_off")
+        assert found.client.get("/health/ready").status_code == 200

@@ -119,6 +119,8 @@ class Desk:
 
         Raises
         ------
+        StoreUnavailable, StorageFull
+            It needs the memory, which does not answer.
         Overloaded
             Too many wait already.
         """
@@ -128,6 +130,9 @@ class Desk:
         try:
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self.counting, work)
+        except StoreError as error:
+            self.memory.suspect(error)
+            raise
         finally:
             self._counts -= 1
 

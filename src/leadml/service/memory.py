@@ -162,8 +162,8 @@ class Memory:
         store.forget_old_requests()
 
     def suspect(self, error: LeadmlError) -> None:
-        """Note that a write failed; the next :meth:`look` tries one."""
-        if isinstance(error, StoreError):
+        """Note that a write failed; the next :meth:`look` tries one. What is off cannot fail."""
+        if isinstance(error, StoreError) and self.is_on:
             self.problem, self._suspect = error, True
 
     def close(self) -> None:
