@@ -64,9 +64,9 @@ leads = sa.Table(
     sa.Column("expected", sa.Double, nullable=False, server_default="0"),
     sa.Index(None, "stage", "expected", "lead_id"),
     sa.Index(None, "updated_us", "lead_id"),
-    sa.Index(
-        "ix_leads_prefix", "lead_id", postgresql_ops={"lead_id": "text_pattern_ops"}
-    ).ddl_if(dialect="postgresql"),
+    sa.Index("ix_leads_prefix", "lead_id", postgresql_ops={"lead_id": "text_pattern_ops"}).ddl_if(
+        dialect="postgresql"
+    ),
 )
 """``expected`` is the probability times the value that the lead promises (1 if unknown)."""
 
