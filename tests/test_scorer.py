@@ -155,6 +155,15 @@ def test_a_scorecard_survives_plain_data():
     assert again.as_dict() == card.as_dict()
 
 
+def test_a_number_far_beyond_counts_as_the_farthest_seen():
+    """Slopes end at the ends of what was learned from, lead by lead and in batches."""
+    scorer = Scorer(hand_made.scorecard())
+    for far, farthest in ((1e9, 10_000.0), (-5.0, 0.0)):
+        expected = scorer.one({"employees": farthest}).contributions
+        assert scorer.one({"employees": far}).contributions == expected
+        assert scorer.many([{"employees": far}]).contributions_of(0) == expected
+
+
 def test_an_empty_list_of_leads_gives_an_empty_batch(scorer):
     """Nothing in, nothing out."""
     assert len(scorer.many([])) == 0
