@@ -507,6 +507,6 @@ def test_mlflow_is_not_needed(tmp_path: Path, mlflow: ThreadingHTTPServer, mood:
         with Asking(address) as asking:
             Mlflow.mood = mood
             assert until(lambda: served.degraded is not None)
+            assert until(lambda: asking.n > 5)
             Mlflow.mood = "well"
         assert asking.failed == []
-        assert asking.n > 5

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -29,8 +28,6 @@ _MANIFEST_KEYS: Final = frozenset(
 )
 _FOREIGN: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
-Prove = Callable[[Scorecard, Policy, Sequence[Mapping[str, Any]]], None]
-
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
@@ -51,6 +48,8 @@ class Bundle:
         Leads with their expected answers.
     card
         The model card, Markdown.
+    folder
+        Where it was read from.
     """
 
     scorecard: Scorecard
@@ -75,11 +74,7 @@ class Bundle:
 
 
 def read_bundle(
-    folder: Path | str,
-    *,
-    digest: str | None = None,
-    keys: PublicKeys | None = None,
-    prove: Prove = prove_golden,
+    folder: Path | str, *, digest: str | None = None, keys: PublicKeys | None = None
 ) -> Bundle:
     """Read a bundle that may have been tampered with.
 
@@ -97,9 +92,6 @@ def read_bundle(
     keys
         One of them must have signed the bundle. None takes unsigned ones, and looks at no
         signature.
-    prove
-        Tries the golden rows; raises BundleRejected. A caller may try them in another
-        process.
 
     Raises
     ------
@@ -127,7 +119,7 @@ def read_bundle(
         metrics = _loads(data["metrics.json"], "metrics.json")
         golden = orjson.loads(data["golden.json"])
         card = data[CARD].decode()
-        prove(scorecard, policy, golden)
+        prove_golden(scorecard, policy, golden)
     except BundleError:
         raise
     except (*_FOREIGN, LeadmlError) as error:

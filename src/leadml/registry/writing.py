@@ -39,7 +39,6 @@ def write_bundle(
     metrics: Mapping[str, Any],
     golden: Sequence[Mapping[str, Any]],
     card: str,
-    meta: Mapping[str, Any] | None = None,
     signing_key: Path | str | None = None,
 ) -> str:
     """Write a bundle in one step: whole, or not at all.
@@ -58,8 +57,6 @@ def write_bundle(
         Rows of :func:`golden_rows`; they are proven before anything is written.
     card
         The model card, Markdown.
-    meta
-        More for ``made``, such as the command.
     signing_key
         File of the private key to sign with; None leaves the bundle unsigned. The digest
         is the same either way.
@@ -101,7 +98,7 @@ def write_bundle(
             name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
             for name, data in files.items()
         },
-        "made": {**passing, **(meta or {}), "libraries": _libraries()},
+        "made": {**passing, "libraries": _libraries()},
     }
     manifest["seal"] = seal_of(manifest)
     files[MANIFEST] = canonical(manifest)
