@@ -205,14 +205,6 @@ class Drafts(NamedTuple):
     decisions: list[Decision]
     refused: Counter[str]
 
-    def copied(self) -> Drafts:
-        """Drafts to be finished once more, for finishing one changes its pieces."""
-        fresh = [
-            one if isinstance(one, bytes) else one._replace(pieces=[*one.pieces])
-            for one in self.results
-        ]
-        return self._replace(results=fresh)
-
 
 def scores_drafted(
     pen: Pen, body: bytes, n_reasons: int | None, most: int, memory: Memory
@@ -475,7 +467,7 @@ class Routes:
 
         def effect(store: Store, claimed: Claim | None) -> tuple[int, str]:
             def told(recorded: list[Recorded]) -> tuple[int, str | None]:
-                results, tally = _finished(pen, made.copied(), recorded)
+                results, tally = _finished(pen, made, recorded)
                 counted[:] = [(results[0] if alone else pen.whole(results), tally)]
                 kept = all(one.kept for one in recorded)  # nothing is kept of erased leads
                 return 200, counted[0][0].decode() if kept else None

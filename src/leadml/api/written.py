@@ -280,12 +280,12 @@ class Pen:
 
     def lost(self, draft: Draft) -> Written:
         """An answer that could not be recorded, and says so."""
-        draft.pieces[-1] = draft.pieces[-1][:-1] + b',"persisted":false}'
-        return self.unrecorded(draft)
+        ending = draft.pieces[-1][:-1] + b',"persisted":false}'
+        return self.unrecorded(draft._replace(pieces=[*draft.pieces[:-1], ending]))
 
     def recorded(self, draft: Draft, recorded: Recorded) -> Written:
         """An answer with what recording it found: stage, decision, warnings."""
-        pieces, warnings = draft.pieces, draft.warnings
+        pieces, warnings = [*draft.pieces], draft.warnings
         _, proposed, alone = PLACES[draft.rank % len(PLACES)]
         stage = recorded.stage.value
         if stage != alone:
