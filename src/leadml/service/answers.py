@@ -7,7 +7,7 @@ digits under the same names.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -240,7 +240,9 @@ def answers(
             told, _ = scorer.wording.many(contributions, readings, REASONS_KEPT)
         exact = batch.log_odds[sound].tolist()
         for place, points in enumerate(contributions.tolist()):
-            keep[readable[sound[place]]] = Exact(exact[place], points, told[place][:REASONS_KEPT])
+            kept = told[place][:REASONS_KEPT]
+            _shorten(kept)
+            keep[readable[sound[place]]] = Exact(exact[place], points, kept)
     for place, at in enumerate(sound):
         row = readable[at]
         probability = digits4(probabilities[at])
@@ -283,9 +285,7 @@ def _formed(
     made["fit_score"] = fit
     made["engagement_score"] = engagement
     made["base_probability"] = base
-    for reason in reasons:
-        if len(reason["text"]) > TEXT_SHOWN:
-            _shorten(reason)
+    _shorten(reasons)
     made["reasons"] = reasons
     if other is not None:
         made["other_log_odds"] = round(other, 4) + 0.0  # never -0.0
@@ -295,13 +295,14 @@ def _formed(
     return made
 
 
-def _shorten(reason: dict[str, Any]) -> None:
+def _shorten(reasons: Iterable[dict[str, Any]]) -> None:
     """A value of any length is one line for people."""
-    value = reason.get("value")
-    if value is not None and len(value) > TEXT_SHOWN:
-        short = value[:TEXT_SHOWN] + "…"
-        reason["text"] = reason["text"].replace(value, short)
-        reason["value"] = short
+    for reason in reasons:
+        value = reason.get("value")
+        if value is not None and len(value) > TEXT_SHOWN:
+            short = value[:TEXT_SHOWN] + "…"
+            reason["text"] = reason["text"].replace(value, short)
+            reason["value"] = short
 
 
 def warnings_shown(warnings: Sequence[Warned]) -> list[dict[str, str]]:
