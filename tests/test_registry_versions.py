@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +17,9 @@ from leadml.errors import (
 )
 from leadml.registry.known import read_known
 from leadml.registry.tracking import Registry
-from tests import tracked
+from tests import test_registry_champion, tracked
+
+server = test_registry_champion.server
 
 
 @pytest.fixture
@@ -91,3 +95,35 @@ def test_a_run_that_is_gone_hides_no_version(registry: Registry) -> None:
     assert "experiment_id" not in oldest
     assert registry.promote("leads", "2").previous == "1"
     assert read_known(registry.models_dir, "leads").history == ("1", "2")
+
+
+def listing(**version: Any) -> bytes:
+    """A list of one version, as a server that lies tells it."""
+    return json.dumps({"model_versions": [{"name": "leads", "version": "1", **version}]}).encode()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>welcome</html>",
+        b"[]",
+        b"[" * 50_000,
+        b'{"registered_model": 3}',
+        listing(version="abc"),
+        listing(version="9" * 5000),
+        listing(creation_timestamp=10**18),
+    ],
+    ids=range(7),
+)
+def test_a_server_that_is_no_mlflow_is_one_sentence(
+    tmp_path: Path, server: str, body: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever answers instead of MLflow ends in an error of ours, for whoever asks."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    test_registry_champion.Lying.body = body
+    registry = Registry(server, tmp_path / "models")
+    with pytest.raises(RegistryError):
+        registry.versions("leads")
+    with pytest.raises(RegistryError):
+        registry.promote("leads", "champion")
+    assert not (tmp_path / "models").exists()

@@ -142,7 +142,6 @@ def naming_failures(uri: str, refusal: str, fix: str = _FIX) -> Iterator[None]:
         os.environ.setdefault(key, value)
     try:
         from mlflow.exceptions import MlflowException
-        from mlflow.store.db.utils import sqlalchemy  # MLflow's own way to its database
     except ModuleNotFoundError as error:
         raise ExtraMissing(
             "the model registry needs MLflow, which is not installed",
@@ -164,8 +163,10 @@ def naming_failures(uri: str, refusal: str, fix: str = _FIX) -> Iterator[None]:
             raise RegistryError(refused(error), fix=fix) from error
         except ModuleNotFoundError as error:
             raise DriverMissing(refused(error), fix=f"pip install {error.name}") from error
-        except (sqlalchemy.exc.SQLAlchemyError, OSError) as error:
-            raise RegistryError(refused(error), fix=fix) from error  # requests' are OSErrors
+        except Exception as error:  # of sqlalchemy, requests, protobuf: MLflow lets them through
+            if type(error).__module__ == "builtins" and not isinstance(error, OSError):
+                raise  # a fault of leadml itself
+            raise RegistryError(refused(error), fix=fix) from error
 
 
 @contextmanager

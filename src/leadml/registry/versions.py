@@ -10,7 +10,7 @@ from typing import Any, Final
 import orjson
 
 import leadml
-from leadml.errors import VersionUnknown
+from leadml.errors import RegistryError, VersionUnknown
 from leadml.registry.aliases import DIGEST_TAG, Named, is_version
 from leadml.registry.bundle import Bundle
 from leadml.registry.clock import spelled
@@ -176,7 +176,15 @@ def named(client: Any, name: str, version: str) -> Named:
 
 def _info(version: Any, aliases: tuple[str, ...]) -> VersionInfo:
     tags = version.tags
-    created = datetime.fromtimestamp(version.creation_timestamp / 1000, UTC)
+    try:
+        created = datetime.fromtimestamp(version.creation_timestamp / 1000, UTC)
+        if not is_version(str(version.version)):
+            raise ValueError("a version that is no number")
+    except (OSError, OverflowError, TypeError, ValueError) as error:
+        raise RegistryError(
+            "what lists the versions does not answer as MLflow does",
+            fix="correct MLFLOW_TRACKING_URI",
+        ) from error
     return VersionInfo(
         version=str(version.version),
         aliases=aliases,
