@@ -217,25 +217,25 @@ def test_a_slow_receiver_holds_up_no_other(lone):
     """While one endpoint hangs, messages reach the other at once."""
 
     def behave(call):
-        return Answer(fault="hang", seconds=1.0) if call.path == "/slow" else Answer()
+        return Answer(fault="hang", seconds=3.0) if call.path == "/slow" else Answer()
 
-    with receiver(behave) as there, delivering(lone, timeout_s=1.0):
+    with receiver(behave) as there, delivering(lone, timeout_s=3.0):
         lone.outgoing.add(url=there.url + "/slow", by="test")
         lone.outgoing.add(url=there.url + "/quick", by="test")
         start = time.time()
         lone.record_decisions([decision(f"L{n}", 0.2) for n in range(20)])
         quick = lambda: [call for call in there.calls if call.path == "/quick"]  # noqa: E731
         assert there.wait(lambda: len(quick()) == 20, 5)
-        assert max(call.at for call in quick()) - start < 1.0
+        assert max(call.at for call in quick()) - start < 2.5
 
 
 def test_many_receivers_that_hang_hold_up_no_other(lone):
     """While a dozen endpoints never answer, a crossing still reaches the sound one at once."""
 
     def behave(call):
-        return Answer() if call.path == "/sound" else Answer(fault="hang", seconds=3.0)
+        return Answer() if call.path == "/sound" else Answer(fault="hang", seconds=5.0)
 
-    with receiver(behave) as there, delivering(lone, timeout_s=1.5):
+    with receiver(behave) as there, delivering(lone, timeout_s=3.0):
         for n in range(12):
             lone.outgoing.add(url=f"{there.url}/hang/{n}", by="test")
         lone.record_decisions([decision(f"a{n}", 0.2) for n in range(4)])
@@ -245,7 +245,7 @@ def test_many_receivers_that_hang_hold_up_no_other(lone):
         start = time.time()
         lone.record_decisions([decision("L1", 0.2)])
         assert there.wait(lambda: any(call.path == "/sound" for call in there.calls), 10)
-        assert time.time() - start < 0.9
+        assert time.time() - start < 2.5
 
 
 def test_a_database_that_comes_back_is_noticed(lone):
