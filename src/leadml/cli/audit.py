@@ -77,4 +77,5 @@ def _show_links(found: dict[str, Any]) -> None:
         say(line)
     if found["holds"]:
         count = found["head"].partition(":")[0]
-        say(f"The audit log holds: {count} entries. Head {found['head']}")
+        entries = "entry" if count == "1" else "entries"
+        say(f"The audit log holds: {count} {entries}. Head {found['head']}")

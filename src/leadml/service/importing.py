@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from leadml.errors import ColumnMissing, ConfigError
+from leadml.errors import ColumnMissing, ConfigError, ImpossibleValue
 from leadml.features.moments import moment_of
 from leadml.leads import Outcome, text_of
 from leadml.service.files import plain_columns
@@ -36,11 +36,14 @@ class PastTables:
         These, one by one.
     reports
         What became of them.
+    unusable
+        Rows of outcomes that say nothing that could be kept.
     """
 
     n_leads: int
     arrivals: Iterator[Arrival]
     reports: list[Report]
+    unusable: list[ImpossibleValue]
 
 
 def read_past(
@@ -97,7 +100,13 @@ def read_past(
     arrivals = arrivals_of(
         frame, key=key, created_at=created_at, consent=consent, left_out=left_out
     )
-    return PastTables(len(frame), arrivals, list(reports))
+    found = list(reports)
+    return PastTables(
+        len(frame),
+        arrivals,
+        [one for one in found if isinstance(one, Report)],
+        [one for one in found if isinstance(one, ImpossibleValue)],
+    )
 
 
 def arrivals_of(
@@ -149,8 +158,13 @@ def arrivals_of(
         yield Arrival(str(text_of(lead_id)), lead, as_of, _yes(consents[row]))
 
 
-def reports_of(frame: pd.DataFrame, *, key: str, outcome_at: str) -> Iterator[Report]:
+def reports_of(
+    frame: pd.DataFrame, *, key: str, outcome_at: str
+) -> Iterator[Report | ImpossibleValue]:
     """The rows of a table of outcomes: leadml's own words, or a row for each lead won.
+
+    A row without a word tells nothing yet. One that cannot be used gives the error that
+    says why.
 
     Raises
     ------
@@ -168,15 +182,35 @@ def reports_of(frame: pd.DataFrame, *, key: str, outcome_at: str) -> Iterator[Re
             )
     ids, moments = plain_columns(frame, [key, outcome_at])
     words: list[Any] = [str(Outcome.WON)] * len(frame)
+    told = ""
     for name in map(str, frame.columns):
         [column] = plain_columns(frame, [name])
-        if {text_of(value) for value in column[:200]} <= _WORDS:
-            words = column
+        said = {text_of(value) for value in column} - {None}
+        if said and len(said & _WORDS) >= len(said) / 2:
+            words, told = column, name
             break
-    for lead_id, moment, word in zip(ids, moments, words, strict=True):
-        at, text = _moment(moment), text_of(word)
-        if at is not None and text in _WORDS and text_of(lead_id) is not None:
-            yield Report(str(text_of(lead_id)), Outcome(text), at, by="import")
+    for row, lead_id, moment, word in zip(frame.index, ids, moments, words, strict=True):
+        at, who, text = _moment(moment), text_of(lead_id), text_of(word)
+        if text is None:
+            continue
+        if who is None:
+            yield _unusable(row, "no id", key)
+        elif at is None:
+            yield _unusable(row, "no readable date", outcome_at)
+        elif text not in _WORDS:
+            yield _unusable(row, "a word that is no outcome", told)
+        else:
+            yield Report(who, Outcome(text), at, by="import")
+
+
+def _unusable(row: Any, lacks: str, column: str) -> ImpossibleValue:
+    place = int(row) + 1
+    return ImpossibleValue(
+        f"row {place} of the outcomes has {lacks}",
+        rows=[place],
+        column=column,
+        fix="correct the row and import it again; what is there already stays as it is",
+    )
 
 
 def _moment(value: Any) -> datetime | None:

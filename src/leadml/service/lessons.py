@@ -170,6 +170,8 @@ class Lessons:
         )
         progress("reading the tables", 1, 1)
         found = Brought()
+        for unusable in past.unusable:
+            found.count("outcomes", None, unusable, known=False)
         done, total = 0, past.n_leads + len(past.reports)
         with opened_memory(self.settings) as memory:
             served = served.under(memory.policy())
