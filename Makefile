@@ -10,7 +10,7 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 UV_VERSION := 0.13.9
-WORKERS ?= 2
+WORKERS ?= 3
 # Files as they come: the longest (a notebook) first, many short ones (doctests) last.
 SPREAD := --dist loadfile --no-loadscope-reorder
 

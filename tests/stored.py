@@ -29,12 +29,19 @@ LINES = {"nurture_line": 0.05, "mql_line": 0.1, "sql_line": 0.3}
 
 
 class Postgres:
-    """A PostgreSQL server of its own, with a migrated template to copy databases from."""
+    """A PostgreSQL server of its own, with a migrated template to copy databases from.
+
+    It hands what it writes to the operating system and does not wait for the disk: that
+    loses nothing when processes are killed, and a database is made in milliseconds.
+    """
 
     def __init__(self, server: Any) -> None:
         self.server = server
         self.folder = Path(server.pgdata)
         self._admin = server.get_uri().replace("postgresql://", "postgresql://", 1)
+        for wish in ("fsync = off", "full_page_writes = off"):
+            self.ask(f"ALTER SYSTEM SET {wish}")
+        self.ask("SELECT pg_reload_conf()")
         self.ask("CREATE DATABASE template_memory")
         store = Store(self.url("template_memory"))
         store.migrate()
@@ -52,11 +59,11 @@ class Postgres:
         """URL of a new database."""
         name = f"memory_{uuid.uuid4().hex}"
         template = "template_memory" if migrated else "template1"
-        self.ask(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self.ask(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
         return self.url(name)
 
     def crash(self) -> None:
-        """Kill the server as a power cut would."""
+        """End the server at once, without a checkpoint."""
         process = psutil.Process(self.server.get_pid())
         os.kill(process.pid, signal.SIGQUIT)
         process.wait(20)
