@@ -71,7 +71,7 @@ check: $(READY_DEV)  ## Style, types and imports: exactly what CI runs beside th
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: $(READY_DEV)  ## Run all tests, doctests and notebooks (5 minutes on two cores)
+test: $(READY_DEV)  ## Run all tests, doctests and notebooks (6 minutes on two cores)
 	$(BIN)/python -m pytest -n $(WORKERS) $(SPREAD)
 
 test-long: $(READY_DEV)  ## Run the long suites too
