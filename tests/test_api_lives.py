@@ -496,6 +496,14 @@ def test_keys_of_idempotency(client: TestClient) -> None:
     assert odd.json()["code"] == "invalid_parameter"
 
 
+@pytest.mark.parametrize("path", ["score", "score?record=false", "scores", "scores?record=false"])
+def test_key_that_is_no_header_is_refused_by_scores(client: TestClient, path: str) -> None:
+    """Whether anything is recorded or not, a malformed key is an error of the caller."""
+    body = {"leads": [{"lead": HOT}]} if "scores" in path else {"lead": HOT}
+    found = client.post(f"/v1/{path}", json=body, headers={"idempotency-key": "a b"})
+    assert (found.status_code, found.json()["code"]) == (422, "invalid_parameter")
+
+
 def test_refused_request_does_not_use_its_key_up(client: TestClient) -> None:
     """A report that was refused may be corrected under a repeat of the same request."""
     headers = {"idempotency-key": "k1"}

@@ -374,7 +374,7 @@ class Routes:
         """One lead."""
         served = self.serving.current()
         n_reasons, record = options_of(scope["query_string"])
-        record = record and self._remembers
+        record, once = record and self._remembers, key_of(scope)
         body = await read_body(scope, receive, self._limit, self._timeout_s)
         pen, memory = self._pen_of(served), self.memory if record else None
         if len(body) <= OFF_LOOP_BYTES:
@@ -383,7 +383,7 @@ class Routes:
             draft, decision = await self._off_loop(score_drafted, pen, body, n_reasons, memory)
         if decision is None:
             found = pen.unrecorded(draft)
-        elif key_of(scope) is not None:
+        elif once is not None:
             made = Drafts([draft], [decision], Counter())
             await self._once(scope, send, body, pen, made, alone=True)
             return
@@ -397,7 +397,7 @@ class Routes:
         """Up to ``max_leads_per_request`` leads under one model version."""
         served = self.serving.current()
         n_reasons, record = options_of(scope["query_string"])
-        record = record and self._remembers
+        record, once = record and self._remembers, key_of(scope)
         self._refuse_if_full()
         body = await read_body(scope, receive, self._limit, self._timeout_s)
         most = self.settings.max_leads_per_request
@@ -406,7 +406,7 @@ class Routes:
             found, tally = await self._off_loop(scores_written, pen, body, n_reasons, most)
         else:
             drafts = await self._off_loop(scores_drafted, pen, body, n_reasons, most, self.memory)
-            if key_of(scope) is not None and drafts.decisions:
+            if once is not None and drafts.decisions:
                 await self._once(scope, send, body, pen, drafts)
                 return
             kept = await self._remember(drafts.decisions) if drafts.decisions else []
