@@ -136,6 +136,22 @@ def test_page_needs_no_network() -> None:
     assert response.headers["x-frame-options"] == "DENY"
 
 
+def test_changing_a_document_changes_no_other() -> None:
+    """What one caller does to its document, another does not see."""
+    first = document_of(None)
+    expected = json.dumps(document_of(None))
+    waiting: list[Any] = [first]
+    while waiting:
+        found = waiting.pop()
+        waiting += [
+            one
+            for one in (found.values() if isinstance(found, dict) else found)
+            if isinstance(one, dict | list)
+        ]
+        found.clear()
+    assert json.dumps(document_of(None)) == expected
+
+
 def test_page_escapes() -> None:
     """A level named like markup stays text."""
     document = document_of(None)

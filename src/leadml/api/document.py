@@ -7,6 +7,7 @@ ids of letters, digits and underscores, a summary and a description everywhere.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any, Final
 
 from leadml import __version__
@@ -116,14 +117,14 @@ _EXAMPLE_PROBLEM: Final = {
 
 
 def document_of(served: Served | None) -> dict[str, Any]:
-    """The OpenAPI 3.1 document.
+    """The OpenAPI 3.1 document, the caller's own to change.
 
     Parameters
     ----------
     served
         When given, the schema ``Lead`` names the fields that this model reads.
     """
-    return {
+    made = {
         "openapi": "3.1.0",
         "info": {
             "title": "leadml",
@@ -156,6 +157,7 @@ def document_of(served: Served | None) -> dict[str, Any]:
             "securitySchemes": _SECURITY,
         },
     }
+    return deepcopy(made)  # rooms describe themselves with words that they share
 
 
 _SECURITY: Final = {
