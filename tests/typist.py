@@ -17,9 +17,11 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 __all__ = ["Command", "Typist", "typist"]
 
@@ -160,6 +162,28 @@ def _become(request: Mapping[str, Any]) -> None:
     sys.path[0] = ""
 
 
+def _type() -> NoReturn:
+    """Run the command and end as a process does, but for the destructors of C++.
+
+    Threads that Arrow begins in a fork may still be beginning then, which aborts it.
+    """
+    from leadml.cli import main
+
+    code: Any = 0
+    try:
+        main()
+    except SystemExit as ended:
+        code = ended.code
+    except BaseException:  # noqa: BLE001 - told as the interpreter tells it
+        traceback.print_exc()
+        code = 1
+    threading._shutdown()  # type: ignore[attr-defined]  # wait for threads that are no daemons
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
+
+
 def _serve() -> None:
     import importlib
 
@@ -178,10 +202,7 @@ def _serve() -> None:
             if pid == 0:
                 os.close(replies)
                 _become(request)
-                from leadml.cli import main
-
-                main()
-                sys.exit(0)
+                _type()
             answer: dict[str, Any] = {"pid": pid}
         else:
             pid = request.get("wait") or request["poll"]
