@@ -32,6 +32,9 @@ MOST_ITEMS: Final = 1_000
 
 MOST_WAITING: Final = 20_000
 
+TURNS: Final = 4
+"""Times that a write is begun which others keep from its end."""
+
 
 class Writing(Future[list[Any]]):
     """The results of a write, once it is durable."""
@@ -157,8 +160,11 @@ class Lane:
         self._n_waiting -= size
         return taken
 
-    def _commit(self, jobs: list[_Job]) -> None:
-        """Write jobs in one transaction; where it fails, each by itself."""
+    def _commit(self, jobs: list[_Job], turns: int = TURNS) -> None:
+        """Write jobs in one transaction; where it fails, each by itself.
+
+        A job alone that was chosen to end a deadlock is written again, up to ``turns`` times.
+        """
         if not jobs:
             return
         try:
@@ -167,6 +173,9 @@ class Lane:
                 for job in jobs:
                     job.future.handed_over.set()
         except StoreUnavailable as error:
+            if len(jobs) == 1 and turns > 1 and _is_deadlock(error):
+                self._commit(jobs, turns - 1)
+                return
             if len(jobs) == 1 or not _may_fit_alone(error):
                 for job in jobs:
                     job.future.set_exception(error)
@@ -187,8 +196,13 @@ class Lane:
 
 def _may_fit_alone(error: StoreUnavailable) -> bool:
     """Whether parts of a group may do what the group could not: fit, or avoid a deadlock."""
+    return error.code == "storage_full" or _is_deadlock(error)
+
+
+def _is_deadlock(error: StoreUnavailable) -> bool:
+    """Whether the database undid a write only to let another one go on."""
     cause = getattr(error.__cause__, "orig", None)
-    return error.code == "storage_full" or getattr(cause, "sqlstate", "") in ("40P01", "40001")
+    return getattr(cause, "sqlstate", "") in ("40P01", "40001")
 
 
 def _results(connection: sa.Connection, jobs: list[_Job]) -> list[list[Any]]:
