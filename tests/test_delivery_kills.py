@@ -74,8 +74,6 @@ def owed(url: str) -> dict[str, list[int]]:
 @pytest.mark.parametrize("kills", [100, pytest.param(1000, marks=pytest.mark.slow)])
 def test_killed_workers_lose_nothing(database_url, kills):
     """Every message arrives everywhere, twice only under one id, in the order of its lead."""
-    if kills == 100 and database_url.startswith("postgresql"):
-        kills = 40
     moody = Moody()
     with receiver(moody) as there:
         store = Store(database_url, wait_s=10)
